@@ -1,0 +1,110 @@
+"""What the gateway knows of itself: plain counters, written by their owners in the event loop, read by page and metrics."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from time import time_ns
+
+
+class Link(StrEnum):
+    """The state of a connection."""
+
+    WAITING = "waiting"  # never connected yet, or backing off
+    CONNECTED = "connected"
+    REPAIRING = "repairing"  # connected, and catching up what was missed
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class Connection:
+    """A link and since when, with the reason in words where it is not up."""
+
+    link: Link = Link.WAITING
+    reason: str = ""
+    since: int = field(default_factory=time_ns)
+    connects: int = 0
+
+    def become(self, link: Link, reason: str = "") -> None:
+        """Change the state; `since` moves only when it really changed."""
+        if link is not self.link:
+            self.since = time_ns()
+            self.connects += link is Link.CONNECTED
+        self.link, self.reason = link, reason
+
+
+@dataclass(slots=True)
+class SourceStatus:
+    """One OPC UA server."""
+
+    name: str
+    url: str
+    connection: Connection = field(default_factory=Connection)
+    tags: int = 0  # that deliver or should
+    values: int = 0  # received, backfilled ones included
+    backfilled: int = 0
+    notifications: int = 0
+    events: int = 0
+    gaps: int = 0
+    overflows: int = 0  # values with the overflow bit: the server's queue was too short
+    last_value: int = 0  # when the last notification with data came
+    silent: dict[str, str] = field(default_factory=dict)  # browse path -> why it does not deliver
+
+
+@dataclass(slots=True)
+class SinkStatus:
+    """One sink and how far it is."""
+
+    name: str
+    connection: Connection = field(default_factory=Connection)
+    delivered: int = 0  # values and events confirmed by the peer
+    rejected: int = 0
+    retries: int = 0
+    behind: int = 0  # values and events in the journal that it has not yet
+    last_delivery: int = 0
+    refused: dict[str, str] = field(default_factory=dict)  # browse path -> why the peer refused it, newest last, bounded
+
+
+@dataclass(slots=True)
+class JournalStatus:
+    """The durable log."""
+
+    head: int = 0  # sequence number of the last record
+    values: int = 0  # appended since start
+    bytes: int = 0  # on disk
+    failure: str = ""  # why commits fail now; "" = they do not
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail as the page shows it."""
+
+    time: int
+    rule: str
+    to: str
+    subject: str
+    state: str  # "sent", "waiting", "dead"
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class MailStatus:
+    """The notifiers' queue."""
+
+    sent: int = 0
+    waiting: int = 0
+    dead: int = 0
+    recent: deque[Mail] = field(default_factory=lambda: deque(maxlen=100))
+
+
+@dataclass(slots=True)
+class Status:
+    """All of it."""
+
+    started: int = field(default_factory=time_ns)
+    sources: dict[str, SourceStatus] = field(default_factory=dict)
+    sinks: dict[str, SinkStatus] = field(default_factory=dict)
+    journal: JournalStatus = field(default_factory=JournalStatus)
+    mail: MailStatus = field(default_factory=MailStatus)
