@@ -1,0 +1,222 @@
+"""What a newcomer sees: `conche run` brings up broker, plant and gateway, keeps every value, and leaves nothing behind.
+
+One demo serves all tests of this file in their order: the last ones kill the gateway and stop everything. The clients
+are not the gateway's: asyncua's own client reads OPC UA, amqtt's client reads MQTT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email
+import json
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amqtt.client import MQTTClient
+from asyncua import Client, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from support_demo import Demo
+
+LINE = "urn:conche:chocolate-line"
+STATIONS = ("Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding")
+PATIENCE_S = 60
+HEARTBEAT = "choco/berlin/production/Simulation/Simulation/Simulation/Heartbeat"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    running = Demo(tmp_path_factory.mktemp("demo"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.end()
+
+
+@contextlib.asynccontextmanager
+async def operator(demo: Demo, folder: Path) -> AsyncIterator[Client]:
+    """A client that may write: user name and password over an encrypted channel."""
+    client = Client(demo.opcua_url)
+    key, certificate = folder / "key.pem", folder / "certificate.der"
+    await setup_self_signed_certificate(
+        key, certificate, client.application_uri, "localhost", [ExtendedKeyUsageOID.CLIENT_AUTH], {}
+    )
+    await client.set_security(SecurityPolicyBasic256Sha256, str(certificate), str(key))
+    client.set_user("operator")
+    client.set_password(demo.operator_password())
+    async with client:
+        yield client
+
+
+async def call(client: Client, method: str) -> None:
+    index = await client.get_namespace_index(LINE)
+    await client.get_node(ua.NodeId("Simulation", index)).call_method(ua.QualifiedName(method, index))
+
+
+@contextlib.asynccontextmanager
+async def subscribed(demo: Demo, topic: str) -> AsyncIterator[MQTTClient]:
+    client = MQTTClient(config={"auto_reconnect": False})
+    await client.connect(demo.mqtt_url)
+    try:
+        await client.subscribe([(topic, 1)])
+        yield client
+    finally:
+        await client.disconnect()
+
+
+async def messages(client: MQTTClient, quiet_s: float) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """What arrives until nothing came for `quiet_s`."""
+    with contextlib.suppress(asyncio.TimeoutError):
+        while (message := await client.deliver_message(quiet_s)) is not None:
+            yield message.topic, json.loads(bytes(message.data))
+
+
+async def retained(demo: Demo, topic: str) -> dict[str, dict[str, Any]]:
+    """Every retained message below a topic: what a client sees that comes now."""
+    async with subscribed(demo, topic) as client:
+        return {topic: message async for topic, message in messages(client, quiet_s=1)}
+
+
+async def eventually(what: Callable[[], Awaitable[Any]], patience_s: float = PATIENCE_S) -> Any:
+    """Wait until `what()` is true and return it."""
+    deadline = time.monotonic() + patience_s
+    while not (found := await what()):
+        assert time.monotonic() < deadline, f"waited {patience_s} s in vain"
+        await asyncio.sleep(0.1)
+    return found
+
+
+def test_the_demo_is_healthy_and_says_where_everything_is(demo: Demo) -> None:
+    assert demo.health()["status"] == "ok"
+    for place in (demo.opcua_url, str(demo.mqtt_port), demo.page_url, "operator.password", "outbox"):
+        assert place in demo.output()
+
+
+def same(sent: dict[str, Any], read: ua.DataValue) -> bool:
+    """Whether a message carries what the server reads: value, status and source time."""
+    value = read.Value.Value if read.Value else None
+    if isinstance(value, float):
+        equal = sent["value"] is not None and math.isclose(sent["value"], value, rel_tol=1e-12)
+    elif isinstance(value, datetime):
+        equal = True  # its own test: the plant's clock stands while the plant is paused
+    else:
+        equal = sent["value"] == value
+    time_equal = abs(datetime.fromisoformat(sent["ts"]).timestamp() - read.SourceTimestamp.timestamp()) < 1e-3
+    return equal and sent["status"] == read.StatusCode.value and time_equal
+
+
+async def tags_below(client: Client, path: str) -> dict[str, ua.DataValue]:
+    """All variables below a path of Objects, read anew, by the last five parts of their MQTT topic."""
+    index = await client.get_namespace_index(LINE)
+    found: dict[str, ua.DataValue] = {}
+    for station in STATIONS:
+        base = client.get_node(ua.NodeId(f"Line1.{station}", index))
+        for group in await base.get_children(refs=ua.ObjectIds.HierarchicalReferences):
+            group_name = (await group.read_browse_name()).Name
+            for variable in await group.get_variables():
+                name = (await variable.read_browse_name()).Name
+                found[f"ChocolateLine1/{station}/{group_name}/{name}"] = await variable.read_data_value(
+                    raise_on_bad_status=False
+                )
+    return found
+
+
+async def test_mqtt_carries_what_opc_ua_reads(demo: Demo, tmp_path: Path) -> None:
+    """With the plant paused nothing moves, so every retained message must equal what a client reads."""
+    async with operator(demo, tmp_path) as client:
+        await call(client, "Pause")
+        try:
+            await asyncio.sleep(1)  # the last values before the pause are on their way
+            read = await tags_below(client, "Machines")
+            sent = await retained(demo, "choco/berlin/production/ChocolateLine1/#")
+        finally:
+            await call(client, "Resume")
+    assert len(read) > 80
+    wrong = {
+        tag: (sent.get(f"choco/berlin/production/{tag}"), value)
+        for tag, value in read.items()
+        if not (message := sent.get(f"choco/berlin/production/{tag}")) or not same(message, value)
+    }
+    assert wrong == {}
+
+
+def mails(demo: Demo) -> list[EmailMessage]:
+    outbox = demo.state / "outbox"
+    return [email.message_from_bytes(file.read_bytes(), policy=policy.default) for file in outbox.glob("*.eml")]
+
+
+async def test_a_stock_below_its_reorder_point_mails_the_supplier(demo: Demo, tmp_path: Path) -> None:
+    """At two hundred times its demo speed the plant uses up weeks of material within a minute."""
+
+    async def restock() -> list[EmailMessage]:
+        return [mail for mail in mails(demo) if "reorder point" in mail.get_body(("plain",)).get_content().lower()]
+
+    async with operator(demo, tmp_path) as client:
+        index = await client.get_namespace_index(LINE)
+        speed = client.get_node(ua.NodeId("Simulation.Speed", index))
+        usual = await speed.read_value()
+        await speed.write_value(ua.DataValue(ua.Variant(12_000.0, ua.VariantType.Double)))
+        try:
+            (mail, *_) = await eventually(restock)
+        finally:
+            await speed.write_value(ua.DataValue(ua.Variant(usual, ua.VariantType.Double)))
+    assert mail["To"]
+    assert mail["Subject"]
+
+
+async def test_a_bulk_order_mails_the_customer(demo: Demo) -> None:
+    async def bulk() -> list[EmailMessage]:
+        return [mail for mail in mails(demo) if "order" in str(mail["Subject"]).lower() and "reorder" not in str(mail["Subject"]).lower()]
+
+    assert await eventually(bulk)
+
+
+async def test_a_killed_gateway_loses_no_value_of_a_counter(demo: Demo) -> None:
+    """The plant counts every 100 ms; every number must reach an MQTT client that listens all the time."""
+    seen: set[int] = set()
+    async with subscribed(demo, HEARTBEAT) as client:
+
+        async def listen(until: Callable[[], bool]) -> None:
+            deadline = time.monotonic() + PATIENCE_S
+            while not until():
+                assert time.monotonic() < deadline
+                async for _, message in messages(client, quiet_s=0.5):
+                    seen.add(message["value"])
+                    if until():
+                        return
+
+        await listen(lambda: len(seen) > 20)
+        before = demo.gateway()
+        killed_at = max(seen)
+        before.kill()
+        await listen(lambda: max(seen) > killed_at + 50)
+        whole = lambda: max(seen) - min(seen) + 1 == len(seen)  # noqa: E731
+        await listen(whole)
+    assert demo.gateway().pid != before.pid
+    assert sorted(seen) == list(range(min(seen), max(seen) + 1))
+
+
+def test_ctrl_c_stops_everything_within_five_seconds(demo: Demo) -> None:
+    code, seconds = demo.interrupt()
+    assert code == 0
+    assert seconds < 5
+    assert demo.processes() == []
+    assert (demo.state / "plant" / "snapshot").exists()
+
+
+def test_the_plant_goes_on_where_it_stood(demo: Demo) -> None:
+    """A second start is quick and continues the same plant."""
+    demo.start()
+    assert demo.health()["status"] == "ok"
+    assert demo.interrupt()[0] == 0
+    assert demo.processes() == []
