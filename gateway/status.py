@@ -75,6 +75,8 @@ class JournalStatus:
     bytes: int = 0  # on disk
     failure: str = ""  # why commits fail now; "" = they do not
     failures: int = 0
+    lost: int = 0  # values removed for want of space before every sink had them; each sink was told a gap
+    damaged: int = 0  # records found damaged on disk; told as gaps
 
 
 @dataclass(frozen=True, slots=True)

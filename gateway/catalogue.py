@@ -1,0 +1,101 @@
+"""The tags that are known: ids are given once and for ever. Pure bookkeeping; the journal keeps it on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from sys import intern
+
+import orjson
+
+from gateway.values import DataType, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What an adopt() changes: computed first, then committed, then applied."""
+
+    source: str
+    tags: tuple[Tag, ...]  # parallel to what was asked for, ids filled in
+    changed: tuple[Tag, ...]  # new, different or back again
+    retired: tuple[int, ...]  # ids that the source no longer has
+
+
+class TagCatalogue:
+    """contract.Catalogue over tags in memory."""
+
+    def __init__(self, active: Iterable[Tag] = (), former: Iterable[Tag] = ()) -> None:
+        self.version = 1
+        self._active = {tag.id: tag for tag in active}
+        self._known = {tag.id: tag for tag in former} | self._active
+        self._ids = {(tag.source, tag.node): tag.id for tag in self._known.values()}
+        self._sorted: tuple[Tag, ...] = ()
+        self._sort()
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def __iter__(self) -> Iterator[Tag]:
+        return iter(self._sorted)
+
+    def tag(self, tag_id: int) -> Tag:
+        """The tag of this id, active or not. KeyError if it never was."""
+        return self._known[tag_id]
+
+    def plan(self, source: str, tags: Sequence[Tag], now: int) -> Adoption:
+        """What it takes to make these the active tags of the source. A node named twice is one tag, as first named."""
+        fresh = count(max(self._known, default=0) + 1)
+        by_node: dict[str, Tag] = {}
+        for tag in tags:
+            if tag.node not in by_node:
+                by_node[tag.node] = self._settled(replace(tag, source=source), fresh, now)
+        changed = tuple(tag for tag in by_node.values() if self._active.get(tag.id) is not tag)
+        kept = {tag.id for tag in by_node.values()}
+        retired = tuple(i for i, tag in self._active.items() if tag.source == source and i not in kept)
+        return Adoption(source, tuple(by_node[tag.node] for tag in tags), changed, retired)
+
+    def apply(self, adoption: Adoption) -> None:
+        """Make a committed plan true; `version` rises only if it changes something."""
+        if not (adoption.changed or adoption.retired):
+            return
+        for tag in adoption.changed:
+            self._known[tag.id] = self._active[tag.id] = tag
+            self._ids[tag.source, tag.node] = tag.id
+        for tag_id in adoption.retired:
+            del self._active[tag_id]
+        self._sort()
+        self.version += 1
+
+    def whole(self) -> Adoption:
+        """Everything known as one change, for a file that knows nothing."""
+        known = tuple(self._known.values())
+        return Adoption("", known, known, tuple(tag.id for tag in known if tag.id not in self._active))
+
+    def _settled(self, tag: Tag, fresh: Iterator[int], now: int) -> Tag:
+        """The tag with its id and first day; the very object that is known where nothing differs."""
+        known_id = self._ids.get((tag.source, tag.node))
+        if known_id is None:
+            return replace(tag, id=next(fresh), since=tag.since or now)
+        known = self._known[known_id]
+        tag = replace(tag, id=known_id, since=known.since)
+        return known if tag == known or pack(tag) == pack(known) else tag
+
+    def _sort(self) -> None:
+        self._sorted = tuple(self._active[i] for i in sorted(self._active))
+
+
+def pack(tag: Tag) -> bytes:
+    """The tag as JSON; NaN becomes null."""
+    return orjson.dumps(tag, default=dict)
+
+
+def unpack(body: bytes) -> Tag:
+    """The tag of pack(). ValueError if it is none."""
+    try:
+        fields = {name: value for name, value in orjson.loads(body).items() if value is not None}
+        path, enum = tuple(map(intern, fields["path"])), tuple(map(intern, fields["enum"]))
+        shared = {"source": intern(fields["source"]), "unit": intern(fields["unit"])}
+        return Tag(**{**fields, **shared, "path": path, "enum": enum, "data_type": DataType(fields["data_type"])})
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a tag: {error}") from error

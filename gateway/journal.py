@@ -1,0 +1,173 @@
+"""The durable log between servers and sinks: what append() returned for is on disk, numbered, for anyone to read."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import time_ns
+from typing import TypeVar
+
+from gateway import ranges
+from gateway.status import JournalStatus, SinkStatus
+from gateway.store.cursor import Cursor, Progress
+from gateway.store.file import JournalFile
+from gateway.store.lock import lock, unlock
+from gateway.store.reader import JournalReader
+from gateway.store.recent import Recent
+from gateway.store.record import INDEX_BITS, Draft, JournalError, JournalSettings, Kind, Record
+from gateway.store.retention import Expired
+from gateway.store.salvage import open_or_salvage
+from gateway.store.schema import explain, is_damage
+from gateway.store.writer import JournalWriter
+from gateway.values import Tag
+
+__all__ = ["INDEX_BITS", "Draft", "Journal", "JournalError", "JournalSettings", "Kind", "Record"]
+
+T = TypeVar("T")
+
+
+class Journal:
+    """One SQLite file. Made by open(); used from one event loop; close() at the end."""
+
+    def __init__(self, file: JournalFile, settings: JournalSettings, status: JournalStatus, handle: int) -> None:
+        self.catalogue = file.load_tags()
+        self.head = file.head
+        self.volume = 0  # bytes of record bodies appended since it was opened
+        self._status, self._handle = status, handle
+        self._recent = Recent(settings.recent_bytes)
+        self._reader = JournalReader(file.path)
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
+        self._adopting = asyncio.Lock()
+        self._grown = asyncio.Event()
+        self._writer = JournalWriter(file, settings, self.catalogue, status)
+        self._writer.cursors = _cursors(file)
+        self._writer.on_loss = self._lost
+        self._writer.on_replaced = self._replaced
+        status.head, status.bytes = file.head, file.size()
+
+    @classmethod
+    async def open(cls, path: Path, settings: JournalSettings, status: JournalStatus) -> Journal:
+        """The journal at this path, made or repaired where it must be. JournalError where that fails."""
+        handle = lock(path)
+        try:
+            file, _ = await asyncio.to_thread(open_or_salvage, path)
+            journal = cls(file, settings, status, handle)
+        except (sqlite3.Error, OSError) as error:
+            unlock(handle)
+            raise JournalError(f"{path} cannot be opened: {explain(error)}") from error
+        except BaseException:
+            unlock(handle)
+            raise
+        journal._writer.start()
+        return journal
+
+    async def append(self, drafts: Sequence[Draft]) -> int:
+        """Store all or none; returns the last of their numbers after the commit. JournalError while commits fail."""
+        if not drafts:
+            return self.head
+        records = await self._writer.run(lambda file: file.insert(drafts), self._appended)
+        return records[-1].sequence
+
+    async def adopt(self, source: str, tags: Sequence[Tag]) -> list[Tag]:
+        """Make these the active tags of the source; returns them with their ids, known nodes with the id they had."""
+        async with self._adopting:
+            plan = await asyncio.to_thread(self.catalogue.plan, source, tags, time_ns())
+            if plan.changed or plan.retired:
+                await self._writer.run(lambda file: file.put_tags(plan), self.catalogue.apply)
+        return list(plan.tags)
+
+    async def read(self, first: int, last: int, max_bytes: int) -> list[Record]:
+        """Records from `first` on, at least one, then up to max_bytes; the caller goes on after the last of them.
+
+        [] means that there is none up to `last` any more. What is damaged on disk comes as a GAP record.
+        """
+        last = min(last, self.head)
+        in_memory = self._recent.first()
+        if in_memory is None or first < in_memory:
+            on_disk = last if in_memory is None else min(last, in_memory - 1)
+            found = (
+                await self._read_disk(partial(self._reader.read, first, on_disk, max_bytes)) if first <= last else []
+            )
+            if found or on_disk == last:
+                return found
+            first = self._recent.first() or self.head + 1
+        return self._recent.read(first, last, max_bytes)
+
+    async def wait(self, beyond: int) -> int:
+        """The head, as soon as it is greater than `beyond`."""
+        while self.head <= beyond:
+            await self._grown.wait()
+        return self.head
+
+    async def cursor(self, sink: str, status: SinkStatus) -> Cursor:
+        """What this sink still owes; a new one owes all that is kept. `status.behind` follows it from now on."""
+        cursor = self._writer.cursors.get(sink)
+        if cursor is None:
+            owed = ranges.add((), self._writer.removed + 1, self.head)
+            cursor = self._writer.cursors[sink] = Cursor(sink, status, Progress(self.head, owed))
+        cursor.status = status
+        status.behind = 0
+        status.behind += await self._read_disk(partial(self._reader.count, cursor.owed))
+        return cursor
+
+    async def retain(self, sinks: Collection[str]) -> None:
+        """Keep progress for these sinks only: nothing is held back for others any more."""
+        dropped = [sink for sink in self._writer.cursors if sink not in sinks]
+        for sink in dropped:
+            del self._writer.cursors[sink]
+        await self._writer.run(lambda file: file.drop_cursors(dropped))
+
+    async def save(self) -> None:
+        """Put the progress of all sinks on disk now; otherwise it follows within a quarter of a second."""
+        await self._writer.save()
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the file. Idempotent."""
+        await self._writer.close()
+        await asyncio.to_thread(self._reading.shutdown)
+        self._reader.close()
+        unlock(self._handle)
+
+    async def _read_disk(self, query: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reading, query)
+        except sqlite3.Error as error:
+            self._reading.submit(self._reader.close)
+            if is_damage(error):
+                self._writer.distrust()
+            raise JournalError(f"journal cannot be read: {explain(error)}") from error
+        finally:
+            self._status.damaged = len(self._reader.damaged)
+
+    def _appended(self, records: list[Record]) -> None:
+        first, self.head = self.head + 1, records[-1].sequence
+        self._recent.add(records)
+        count = sum(record.count for record in records)
+        self.volume += sum(len(record.body) for record in records)
+        self._status.head = self.head
+        self._status.values += count
+        for cursor in self._writer.cursors.values():
+            cursor.extend(first, self.head, count)
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def _lost(self, expired: Expired) -> None:
+        self._status.lost += sum(count for _, count in expired.lost)
+        for cursor in self._writer.cursors.values():
+            cursor.lose(expired.lost)
+
+    def _replaced(self) -> None:
+        self._reading.submit(self._reader.close)
+
+
+def _cursors(file: JournalFile) -> dict[str, Cursor]:
+    """As they were saved; what was appended since is owed. They hold records back even before their sink is there."""
+    return {
+        sink: Cursor(sink, SinkStatus(sink), Progress(file.head, ranges.add(owed, seen + 1, file.head)))
+        for sink, (seen, owed) in file.load_cursors().items()
+    }

@@ -1,0 +1,139 @@
+"""A damaged journal is moved aside; what can still be read of it goes into a new one, the rest is told as a gap."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time_ns
+
+import structlog
+
+from gateway.store.bodies import gap_body
+from gateway.store.file import JournalFile
+from gateway.store.reader import verify
+from gateway.store.record import Draft, Kind, Record
+from gateway.store.schema import is_damage, open_plain
+from gateway.values import Gap
+
+log = structlog.get_logger(__name__)
+
+_CHUNK = 256
+_TABLES = (
+    ("SELECT * FROM tag", "INSERT INTO tag VALUES (?, ?, ?, ?, ?)"),
+    ("SELECT * FROM cursor", "INSERT INTO cursor VALUES (?, ?, ?)"),
+    ("SELECT * FROM removed", "REPLACE INTO removed VALUES (?, ?, ?)"),
+)
+_FORWARD = (
+    "SELECT sequence, kind, source, received, historical, count, body, crc, total FROM record"
+    " WHERE sequence > ? ORDER BY sequence"
+)
+_BACKWARD = f"{_FORWARD} DESC"
+
+
+def open_or_salvage(path: Path, at_least: int = 0) -> tuple[JournalFile, bool]:
+    """The journal at this path, and whether it had to be replaced; a new one then numbers on beyond `at_least`."""
+    try:
+        return JournalFile(path), False
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        log.exception("journal damaged, saving what can be read", path=str(path))
+    fresh = path.with_name(f"{path.name}.salvage")
+    _remove(fresh)
+    _rebuild(path, fresh, at_least)
+    aside = _move_aside(path)
+    fresh.rename(path)
+    log.error("journal replaced; the damaged file may be deleted", damaged=str(aside))
+    return JournalFile(path), True
+
+
+def _rebuild(damaged: Path, fresh: Path, at_least: int) -> None:
+    file = JournalFile(fresh)
+    try:
+        source = open_plain(damaged)
+        try:
+            for read, write in _TABLES:
+                _copy_table(source, file, read, write)
+            end = _copy_records(source, file)
+        finally:
+            source.close()
+        _conclude(file, at_least, end)
+    finally:
+        file.close()
+
+
+def _copy_table(source: sqlite3.Connection, file: JournalFile, read: str, write: str) -> None:
+    """Rows of a small table, up to where it is damaged."""
+    rows = list(_readable(source, read))
+    with file.transaction():
+        file.connection.executemany(write, rows)
+
+
+def _copy_records(source: sqlite3.Connection, file: JournalFile) -> int:
+    """Sound records from both ends towards the damage; returns when the last one before it was received."""
+    forward, before = _copy_run(source, file, _FORWARD, 0)
+    _copy_run(source, file, _BACKWARD, forward)
+    return before
+
+
+def _copy_run(source: sqlite3.Connection, file: JournalFile, query: str, beyond: int) -> tuple[int, int]:
+    """Copy in the order of the query; returns (sequence, received) of the last record copied."""
+    last = beyond, 0
+    chunk: list[tuple[Record, int]] = []
+    for *row, total in _readable(source, query, beyond):
+        record, sound = verify(tuple(row))
+        if not sound or not isinstance(total, int):
+            continue
+        chunk.append((record, total))
+        last = record.sequence, record.received
+        if len(chunk) == _CHUNK:
+            _store(file, chunk)
+            chunk = []
+    _store(file, chunk)
+    return last
+
+
+def _store(file: JournalFile, chunk: list[tuple[Record, int]]) -> None:
+    with file.transaction():
+        for record, total in chunk:
+            file.store(record, total)
+
+
+def _conclude(file: JournalFile, at_least: int, end: int) -> None:
+    """Number on beyond everything that was ever seen, with a record that tells of the damage."""
+    newest = file.connection.execute("SELECT max(sequence), max(total) FROM record").fetchone()
+    seen = file.connection.execute("SELECT max(seen) FROM cursor").fetchone()
+    removed = file.connection.execute("SELECT sequence, total FROM removed").fetchone()
+    file.head = max(at_least, newest[0] or 0, seen[0] or 0, removed[0])
+    file.total = max(newest[1] or 0, removed[1])
+    now = time_ns()
+    gap = Gap(0, "", (), end or now, now, "the journal was damaged; what could not be read of it is missing")
+    with file.transaction():
+        if newest[0] is None:
+            file.set_removed(file.head, file.total)
+        file.insert([Draft(Kind.GAP, "", gap_body(gap))])
+
+
+def _readable(source: sqlite3.Connection, query: str, *arguments: int) -> Iterator[tuple[object, ...]]:
+    """Rows until the first that damage hides."""
+    try:
+        yield from source.execute(query, arguments)
+    except sqlite3.DatabaseError as error:
+        log.warning("part of the damaged journal cannot be read", query=query, reason=str(error))
+
+
+def _move_aside(path: Path) -> Path:
+    """Rename the database with its companions."""
+    aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    for companion in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + companion)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + companion))
+    return aside
+
+
+def _remove(path: Path) -> None:
+    for companion in ("-wal", "-shm", ""):
+        path.with_name(path.name + companion).unlink(missing_ok=True)
