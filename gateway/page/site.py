@@ -1,0 +1,82 @@
+"""NiceGUI as an ASGI application. Importing this module takes a third of a second: server.py does it in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+from nicegui import Client, app, ui
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from gateway.page.refresh import Refresher
+from gateway.page.screen import Screen
+from gateway.page.settings import PageSettings
+from gateway.page.view import View
+from gateway.page.wish import read_wish
+
+RECONNECT_S = 10.0
+"""How long a browser that lost its connection finds its page as it was; after that it loads it anew."""
+
+_STYLE = Path(__file__).with_name("page.css")
+_SITE = "gateway.page.site"  # key in the ASGI scope
+
+log = structlog.get_logger(__name__)
+
+
+class Site:
+    """The page for any number of browsers."""
+
+    def __init__(self, settings: PageSettings, view: View) -> None:
+        self.title = settings.title
+        self.latest = view.latest
+        self.refresher = Refresher(view, settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the page and its assets."""
+        await application()({**scope, _SITE: self}, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """NiceGUI and the refresh run inside."""
+        inner = application()
+        async with inner.router.lifespan_context(inner):
+            task = asyncio.create_task(self.refresher.run(), name="page refresh")
+            yield
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@cache
+def application() -> FastAPI:
+    """NiceGUI in its FastAPI application. NiceGUI keeps its state in its modules, so there is one in a process."""
+    made = FastAPI(openapi_url=None)
+    ui.page("/")(_index)
+    ui.add_head_html(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", shared=True)
+    ui.run_with(
+        made,
+        dark=None,
+        language="en-US",
+        binding_refresh_interval=None,
+        reconnect_timeout=RECONNECT_S,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    app.on_exception(lambda error: log.error("page failed", exc_info=error))
+    return made
+
+
+async def _index(request: Request, client: Client) -> None:
+    site: Site = request.scope[_SITE]
+    client.title = site.title
+    await site.refresher.prepare()
+    with client:
+        screen = Screen(site.refresher.courses, site.latest, read_wish(request.query_params))
+    site.refresher.add(screen)
+    client.on_delete(lambda: site.refresher.remove(screen))

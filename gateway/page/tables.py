@@ -1,0 +1,127 @@
+"""The tables of the page, from the gateway's status: servers, sinks, mails, tags that do not deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from gateway.page import text
+from gateway.page.model import Cell, Rows, State
+from gateway.page.tone import Tone
+from gateway.status import Connection, JournalStatus, Link, Mail, MailStatus, SinkStatus, SourceStatus, Status
+
+MOST_ROWS = 200
+"""Rows of a table that are shown; the heading tells how many there are."""
+
+SERVERS = ("Server", "State", "Tags", "Values", "Backfilled", "Gaps", "Last value", "Reason")
+SINKS = ("Sink", "State", "Delivered", "Behind", "Rejected", "Lag", "Reason")
+MAILS = ("Time", "State", "Rule", "To", "Subject")
+SILENT = ("Tag", "At", "Why")
+"""The columns."""
+
+_NS = 1e9
+_MB = 1e6
+_LINK_TONES = {
+    Link.CONNECTED: Tone.RUN,
+    Link.REPAIRING: Tone.WAIT,
+    Link.WAITING: Tone.HOLD,
+    Link.STOPPED: Tone.STOP,
+}
+_MAIL_TONES = {"sent": Tone.RUN, "waiting": Tone.WAIT, "dead": Tone.FAULT}
+
+
+def link_state(connection: Connection) -> State:
+    """A connection's state with its tone."""
+    return State(connection.link.value, _LINK_TONES[connection.link], connection.reason)
+
+
+def servers(sources: Iterable[SourceStatus], now: int) -> Rows:
+    """One row an OPC UA server."""
+    return tuple(_server(source, now) for source in sources)
+
+
+def sinks(peers: Iterable[SinkStatus], now: int) -> Rows:
+    """One row a sink."""
+    return tuple(_sink(sink, now) for sink in peers)
+
+
+def journal(status: JournalStatus) -> State:
+    """The journal in one line."""
+    if status.failure:
+        return State(f"Journal does not commit: {status.failure}", Tone.FAULT)
+    return State(f"Journal commits: record {status.head:,}, {status.bytes / _MB:,.1f} MB on disk", Tone.RUN)
+
+
+def mails(status: MailStatus, now: int) -> Rows:
+    """One row a mail, the newest first."""
+    return tuple(_mail(mail, now) for mail in islice(reversed(status.recent), MOST_ROWS))
+
+
+def mail_summary(status: MailStatus) -> str:
+    """How many mails are where."""
+    return f"{status.sent:,} sent · {status.waiting:,} waiting · {status.dead:,} given up"
+
+
+def silent(status: Status) -> Rows:
+    """One row a tag that does not deliver, at its server or at a sink."""
+    found = ((path, where, why) for where, reasons in _reasons(status) for path, why in reasons.items())
+    return tuple((Cell(path), Cell(where), Cell(why, detail=why)) for path, where, why in islice(found, MOST_ROWS))
+
+
+def silent_summary(status: Status) -> State:
+    """How many tags do not deliver."""
+    count = sum(len(reasons) for _, reasons in _reasons(status))
+    if not count:
+        return State("every tag delivers", Tone.RUN)
+    more = f", the first {MOST_ROWS} shown" if count > MOST_ROWS else ""
+    return State(f"{count:,} {'tag' if count == 1 else 'tags'}{more}", Tone.HOLD)
+
+
+def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
+    state = link_state(source.connection)
+    return (
+        Cell(source.name, detail=source.url),
+        Cell(state.text, state.tone, _since(source.connection, now)),
+        Cell(f"{source.tags:,}"),
+        Cell(f"{source.values:,}"),
+        Cell(f"{source.backfilled:,}"),
+        Cell(f"{source.gaps:,}"),
+        Cell(_ago(source.last_value, now)),
+        Cell(state.detail, detail=state.detail),
+    )
+
+
+def _sink(sink: SinkStatus, now: int) -> tuple[Cell, ...]:
+    state = link_state(sink.connection)
+    return (
+        Cell(sink.name),
+        Cell(state.text, state.tone, _since(sink.connection, now)),
+        Cell(f"{sink.delivered:,}"),
+        Cell(f"{sink.behind:,}"),
+        Cell(f"{sink.rejected:,}"),
+        Cell(_ago(sink.last_delivery, now) if sink.behind else "none"),
+        Cell(state.detail, detail=state.detail),
+    )
+
+
+def _mail(mail: Mail, now: int) -> tuple[Cell, ...]:
+    return (
+        Cell(text.day_and_clock(mail.time, now)),
+        Cell(mail.state, _MAIL_TONES.get(mail.state, Tone.NONE), mail.reason),
+        Cell(mail.rule),
+        Cell(mail.to, detail=mail.to),
+        Cell(mail.subject, detail=mail.subject),
+    )
+
+
+def _reasons(status: Status) -> Iterator[tuple[str, dict[str, str]]]:
+    yield from ((source.name, source.silent) for source in status.sources.values())
+    yield from ((sink.name, sink.refused) for sink in status.sinks.values())
+
+
+def _ago(time: int, now: int) -> str:
+    return text.age((now - time) / _NS) if time else text.NOTHING
+
+
+def _since(connection: Connection, now: int) -> str:
+    return f"for {text.age((now - connection.since) / _NS)}"

@@ -1,0 +1,81 @@
+"""The trends of one browser: which tags, which window, and the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import time_ns
+
+import structlog
+from nicegui import ui
+
+from gateway.contract import GatewayError
+from gateway.page import chart
+from gateway.page.courses import POINTS, Courses, step_s
+from gateway.page.parts import box, text
+from gateway.page.wish import WINDOWS, Wish
+from gateway.sinks.latest import Latest
+from gateway.values import Tag
+
+FIRST_STRIPS = 3
+"""Tags that a browser shows when it has no wish."""
+
+_NS = 1_000_000_000
+log = structlog.get_logger(__name__)
+
+
+class TrendPanel:
+    """Asks the historian for what is chosen, as often as the picture can change."""
+
+    def __init__(self, courses: Courses | None, latest: Latest, wish: Wish, tell: Callable[[Wish], None]) -> None:
+        self._courses, self._latest = courses, latest
+        self._wish, self._tell = wish, tell
+        self._tags: dict[int, Tag] = {}
+        self._drawn = 0
+        with box("section", "card trends"):
+            with box("div", "head"):
+                text("h2", words="Trends")
+                self._note = text("span", "note", "" if courses else "no historian is configured")
+                self._windows = ui.toggle(WINDOWS, value=wish.window_s, on_change=self._choose)
+                self._windows.props("dense unelevated no-caps")
+                self._select = ui.select({}, multiple=True, on_change=self._choose)
+                self._select.props(f"dense outlined options-dense max-values={chart.MOST_STRIPS}").classes("tags")
+            self._chart = ui.echart({}).classes("chart")
+
+    def offer(self, tags: Sequence[Tag]) -> None:
+        """The tags that can be chosen; known wishes stay, otherwise the first ones are chosen."""
+        self._tags = {tag.id: tag for tag in tags}
+        chosen = [tag for tag in self._wish.tags if tag in self._tags][: chart.MOST_STRIPS]
+        self._select.set_options(
+            {tag.id: chart.name(tag) for tag in tags}, value=chosen or list(self._tags)[:FIRST_STRIPS]
+        )
+
+    async def draw(self) -> None:
+        """Draw the chart when it is due: about once for each point by which it moves."""
+        now = time_ns()
+        if self._courses is None or now - self._drawn < step_s(self._wish.window_s) * _NS:
+            return
+        self._drawn = now
+        try:
+            strips = [await self._strip(self._courses, tag_id, now) for tag_id in self._chosen()]
+        except GatewayError as error:
+            log.warning("trend is not available", reason=str(error))
+            self._note.set_text(str(error))
+            return
+        self._note.set_text("")
+        self._chart.props["options"] = chart.options(strips, now - self._wish.window_s * _NS, now)
+
+    async def _strip(self, courses: Courses, tag_id: int, now: int) -> chart.Strip:
+        series = await courses.get(tag_id, self._wish.window_s, POINTS, now)
+        return chart.Strip(self._tags[tag_id], series, self._latest.get(tag_id))
+
+    def _chosen(self) -> list[int]:
+        return [tag_id for tag_id in self._select.value or [] if tag_id in self._tags]
+
+    async def _choose(self) -> None:
+        """Somebody chose other tags or another window."""
+        self._select.props.set_optional("display-value", f"Tags ({len(self._chosen())})")
+        self._wish = replace(self._wish, tags=tuple(self._chosen()), window_s=self._windows.value)
+        self._tell(self._wish)
+        self._drawn = 0
+        await self.draw()
