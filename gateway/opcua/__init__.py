@@ -1,0 +1,1 @@
+"""The OPC UA side: sessions, subscriptions, decoding, history, repair."""

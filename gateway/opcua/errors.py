@@ -1,0 +1,84 @@
+"""What can go wrong with a server, in words that say what to do."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from asyncua import ua
+from asyncua.ua.status_codes import get_name_and_doc
+
+from gateway.contract import GatewayError, NotConnected
+from gateway.opcua.variant import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BAD = 0x8000_0000
+_SEVERITY_AND_CODE = 0xFFFF_0000
+_SESSION_IS_GONE = frozenset(
+    {
+        ua.StatusCodes.BadSessionIdInvalid,
+        ua.StatusCodes.BadSessionClosed,
+        ua.StatusCodes.BadSessionNotActivated,
+        ua.StatusCodes.BadSecureChannelIdInvalid,
+        ua.StatusCodes.BadSecureChannelClosed,
+        ua.StatusCodes.BadSecurityChecksFailed,
+        ua.StatusCodes.BadConnectionClosed,
+        ua.StatusCodes.BadServerHalted,
+        ua.StatusCodes.BadShutdown,
+    }
+)
+
+
+def is_bad(code: int) -> bool:
+    """Whether a StatusCode is bad: the top bit says so (OPC 10000-4, 7.39)."""
+    return code >= BAD
+
+
+def in_words(code: int) -> str:
+    """A StatusCode with its symbolic name and what it means: "BadNodeIdUnknown: The node id refers to …"."""
+    name, meaning = get_name_and_doc(code & _SEVERITY_AND_CODE)
+    return f"{name}: {meaning}" if meaning else str(name)
+
+
+class ServiceFault(GatewayError):  # noqa: N818 - named as OPC UA names it
+    """The server refused a service call; `code` is the StatusCode."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(in_words(code))
+        self.code = code
+
+
+class SessionLost(NotConnected):
+    """The session is gone at the server though the link may be up: a new one is needed."""
+
+
+class SubscriptionLost(GatewayError):  # noqa: N818 - a state, named as users know it
+    """The subscription is gone, or lost messages that nobody has any more: it must be made anew."""
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn what the library and the sockets raise into this gateway's errors.
+
+    On bytes that make no sense the library raises anything from struct.error to RecursionError: all of it means that
+    this link is of no use.
+    """
+    try:
+        yield
+    except GatewayError:
+        raise
+    except ua.UaStatusCodeError as error:
+        raise fault(error.code) from error
+    except TimeoutError as error:
+        raise NotConnected(f"{url} does not answer") from error
+    except (OSError, ua.UaError, Malformed) as error:
+        raise NotConnected(f"{url}: {str(error) or type(error).__name__}") from error
+    except Exception as error:
+        raise NotConnected(f"{url} sends what cannot be understood: {type(error).__name__}: {error}") from error
+
+
+def fault(code: int) -> GatewayError:
+    """The error for a bad service result."""
+    return SessionLost(in_words(code)) if code in _SESSION_IS_GONE else ServiceFault(code)

@@ -1,0 +1,141 @@
+"""How DataValues lie in a body: NumPy row types for what has a fixed size, and where the values of a mixed body begin."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gateway.opcua.variant import BAD_DECODING_ERROR, Malformed, Reader, data_value
+from gateway.values import DataType
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HAS_VALUE, HAS_STATUS, HAS_SOURCE, HAS_SERVER, HAS_SOURCE_PICO, HAS_SERVER_PICO = (1 << bit for bit in range(6))
+"""The encoding mask of a DataValue (OPC 10000-6, 5.2.2.17). Reserved bits are ignored."""
+
+NOTIFICATION_HEAD = 4
+"""Bytes before each DataValue of a DataChangeNotification: the client handle."""
+
+VALUES = {
+    DataType.BOOLEAN: "u1",
+    DataType.SBYTE: "i1",
+    DataType.BYTE: "u1",
+    DataType.INT16: "<i2",
+    DataType.UINT16: "<u2",
+    DataType.INT32: "<i4",
+    DataType.UINT32: "<u4",
+    DataType.INT64: "<i8",
+    DataType.UINT64: "<u8",
+    DataType.FLOAT: "<f4",
+    DataType.DOUBLE: "<f8",
+    DataType.DATETIME: "<i8",
+    DataType.STATUSCODE: "<u4",
+}
+"""Built-in types that always take the same number of bytes, as they lie on the wire."""
+
+_MASKS = 64
+_TAIL = (
+    (HAS_STATUS, "status", "<u4"),
+    (HAS_SOURCE, "source", "<i8"),
+    (HAS_SOURCE_PICO, "source_pico", "<u2"),
+    (HAS_SERVER, "server", "<i8"),
+    (HAS_SERVER_PICO, "server_pico", "<u2"),
+)
+
+
+@cache
+def row(mask: int, code: int, head: int = NOTIFICATION_HEAD) -> np.dtype[np.void] | None:
+    """The NumPy type of one value with this encoding mask and type byte; None where its size varies.
+
+    Fields: handle (if head); shape (mask | type << 8 and then value; the mask alone where there is no value); status,
+    source, server as far as the mask has them.
+    """
+    handle = [("handle", "<u4")] if head else []
+    tail = [(name, form) for bit, name, form in _TAIL if mask & bit]
+    if not mask & HAS_VALUE:
+        return np.dtype([*handle, ("shape", "u1"), *tail])
+    value = VALUES.get(DataType(code)) if code <= max(DataType) else None
+    return np.dtype([*handle, ("shape", "<u2"), ("value", value), *tail]) if value else None
+
+
+def _size(mask: int, code: int) -> int:
+    """Bytes of a DataValue; 0 where they vary."""
+    fixed = row(mask & (_MASKS - 1), code if mask & HAS_VALUE else 0, 0)
+    return fixed.itemsize if fixed else 0
+
+
+@cache
+def _sizes() -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(_size(mask, code) for code in range(256)) for mask in range(256))
+
+
+def row_of(shape: int, head: int = NOTIFICATION_HEAD) -> np.dtype[np.void] | None:
+    """The NumPy type of a value that begins with this mask and type byte (mask | type << 8)."""
+    mask = shape & (_MASKS - 1)
+    return row(mask, shape >> 8 if mask & HAS_VALUE else 0, head)
+
+
+@dataclass(slots=True)
+class Scan:
+    """Where the values of a body are. `offsets` has one more entry than there are values: the end of the last."""
+
+    offsets: NDArray[np.int64]
+    special: dict[int, tuple[Any, int, int | None]] = field(default_factory=dict)  # index -> value, status, time
+    complete: bool = True
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def uniform(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> NDArray[np.void] | None:
+    """The n values after the count as rows, without a copy; None unless all have the same mask and fixed-size type."""
+    if not n or len(body) < 4 + head + 2:
+        return None
+    layout = row_of(body[4 + head] | body[5 + head] << 8, head)
+    if layout is None or 4 + n * layout.itemsize > len(body):
+        return None
+    rows = np.frombuffer(body, layout, n, 4)
+    shape = rows["shape"]
+    return rows if (shape == shape[0]).all() else None
+
+
+def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> Scan:
+    """Find the n values after the count; what varies in size is decoded on the way. Never raises: see `complete`."""
+    sizes, lengths = _sizes(), array("q", bytes(8 * n))
+    special: dict[int, tuple[Any, int, int | None]] = {}
+    done, pos = 0, 4 + head
+    try:
+        for done in range(n):
+            size = sizes[body[pos]][body[pos + 1]]
+            if not size:
+                size = _measure(body, pos, done, special)
+            lengths[done] = size
+            pos += size + head
+    except (IndexError, Malformed):
+        return _cut(body, lengths[:done], head, special, at=pos)
+    return _cut(body, lengths, head, special, at=None)
+
+
+def _measure(body: bytes, pos: int, index: int, special: dict[int, tuple[Any, int, int | None]]) -> int:
+    reader = Reader(body, pos)
+    special[index] = data_value(reader)
+    return reader.pos - pos
+
+
+def _cut(
+    body: bytes, lengths: array[int], head: int, special: dict[int, tuple[Any, int, int | None]], at: int | None
+) -> Scan:
+    """The scan of what is whole. The value that could not be measured, if its handle is there, is one bad value."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(np.frombuffer(lengths, np.int64) + head, out=offsets[1:])
+    offsets += 4
+    whole = int(np.searchsorted(offsets, len(body), side="right")) - 1
+    if whole == len(lengths) and at is not None and at <= len(body):
+        special[whole] = (None, BAD_DECODING_ERROR, None)
+        offsets, whole = np.append(offsets, len(body)), whole + 1
+    return Scan(offsets[: whole + 1], special, complete=at is None and whole == len(lengths))

@@ -1,0 +1,23 @@
+"""The numbers of a subscription's messages: what is next, what is missing (OPC 10000-4, 5.14.1.1)."""
+
+from __future__ import annotations
+
+_LAST = 0xFFFF_FFFF
+_FAR = 1 << 31
+_MOST = 10_000  # more missing messages than any server keeps
+
+
+def following(sequence: int) -> int:
+    """The number after this one; it rolls over to 1, 0 is never used."""
+    return sequence % _LAST + 1
+
+
+def missing(last: int, sequence: int) -> tuple[int, ...] | None:
+    """What lies between the last message that we have and this one; None if this one is old.
+
+    `last` 0: we have none yet, and 1 should come. The tuple is cut at 10,000 numbers.
+    """
+    ahead = (sequence - last) % _LAST
+    if ahead == 0 or ahead > _FAR:
+        return None
+    return tuple((last + i) % _LAST + 1 for i in range(min(ahead - 1, _MOST)))

@@ -1,0 +1,236 @@
+"""A session with a server: connecting, securing, asking. The library's exceptions end here."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import structlog
+from asyncua import Client, ua
+from asyncua.crypto import security_policies
+
+from gateway.contract import GatewayError, NotConnected
+from gateway.opcua.errors import ServiceFault, translated
+from gateway.opcua.nodes import Namespaces, standard
+from gateway.opcua.pki import APPLICATION_NAME, PRODUCT_URI, application_uri, own_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from gateway.opcua.settings import SourceSettings
+
+POLICIES: dict[str, Any] = {
+    "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
+    "Aes128_Sha256_RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
+}
+_NO_POLICY = security_policies.SecurityPolicyNone.URI
+_RENEW_AT = 0.75  # of the channel's lifetime (OPC 10000-4, 5.5.2.1)
+_CLOSE_S = 2.0
+_TOO_MUCH = frozenset(
+    {
+        ua.StatusCodes.BadTooManyOperations,
+        ua.StatusCodes.BadRequestTooLarge,
+        ua.StatusCodes.BadResponseTooLarge,
+        ua.StatusCodes.BadEncodingLimitsExceeded,
+        ua.StatusCodes.BadTcpMessageTooLarge,
+    }
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may go into one call: the server's OperationLimits, and our caps that keep the event loop responsive."""
+
+    read: int = 500
+    browse: int = 200
+    history: int = 100
+    items: int = 500
+    items_per_subscription: int = 100_000
+
+    @classmethod
+    def announced(cls, values: Sequence[Any]) -> Limits:
+        """The limits of a server that announces these values, in the order of the fields; null and 0 mean no limit."""
+        caps = cls()
+        pairs = zip(cls.__slots__, values, strict=True)
+        return cls(**{name: min(int(value or 0) or getattr(caps, name), getattr(caps, name)) for name, value in pairs})
+
+
+_SERVER_FACTS = (
+    ua.ObjectIds.Server_NamespaceArray,
+    ua.ObjectIds.Server_ServerStatus_StartTime,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+    ua.ObjectIds.Server_ServerCapabilities_MaxMonitoredItemsPerSubscription,
+)
+
+
+class Session:
+    """An activated session. Its methods raise NotConnected, SessionLost or ServiceFault."""
+
+    def __init__(self, client: Client, settings: SourceSettings) -> None:
+        self.url = settings.url
+        self.namespaces = Namespaces(())
+        self.limits = Limits()
+        self._client = client
+        self._settings = settings
+        self._started: object = None
+
+    @classmethod
+    async def connect(cls, settings: SourceSettings, pki: Path) -> Self:
+        """Connect as the settings say, or raise: nothing less secure is ever tried."""
+        with translated(settings.url):
+            client = await _client(settings, pki)
+            session = cls(client, settings)
+            try:
+                await session._open()
+                await client.create_session()
+                await session._activate()
+                await session._learn()
+            except BaseException:
+                session.abandon()
+                raise
+            return session
+
+    async def reopen(self) -> bool:
+        """Take the session up again on a new channel (OPC 10000-4, 6.7). False when the server has it no more.
+
+        NotConnected when the server cannot be reached; then the session may still be there.
+        """
+        self.abandon()
+        known = self._started, self.namespaces.uris
+        with translated(self.url):
+            await self._open()
+        try:
+            with translated(self.url):
+                self._client.uaclient.session.rebind_authentication_token()
+                await self._activate()
+                await self._learn()
+        except GatewayError as error:
+            self.abandon()
+            _log.info("session cannot be taken up again", url=self.url, reason=str(error))
+            return False
+        return known == (self._started, self.namespaces.uris)
+
+    async def _open(self) -> None:
+        try:
+            await self._client.connect_socket()
+            await self._client.send_hello()
+            await self._client.open_secure_channel()
+        except BaseException:
+            self.abandon()
+            raise
+
+    async def _activate(self) -> None:
+        user, password = self._settings.security.user, self._settings.security.password.get_secret_value()
+        if password and self._is_readable_on_the_wire():
+            raise NotConnected(f"{self.url} would get the password in clear text: set security.policy")
+        await self._client.activate_session(user or None, password or None)
+
+    def _is_readable_on_the_wire(self) -> bool:
+        token = self._client.server_policy(ua.UserTokenType.UserName)
+        encrypted = self._client.security_policy.Mode == ua.MessageSecurityMode.SignAndEncrypt
+        return token.SecurityPolicyUri in (None, "", _NO_POLICY) and not encrypted
+
+    async def _learn(self) -> None:
+        """Read what depends on the server's present life: namespaces, start time, limits."""
+        nodes = [standard(fact) for fact in _SERVER_FACTS]
+        uris, self._started, *limits = [
+            value.Value.Value if value.Value else None for value in await self.values(nodes)
+        ]
+        self.namespaces = Namespaces(uris or ())
+        self.limits = Limits.announced(limits)
+
+    async def values(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        """The values of some nodes, not more than fit one call."""
+        wanted = [ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value) for node in nodes]
+        values: list[ua.DataValue] = await self.ask(self.services.read, ua.ReadParameters(NodesToRead=wanted))
+        return values
+
+    async def ask(self, service: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:  # noqa: ANN401 - as the service
+        """Call one of the library's services, `session.services.read` for instance."""
+        with translated(self.url):
+            return await service(*arguments)
+
+    @property
+    def services(self) -> Any:  # noqa: ANN401 - the library's session
+        """The library's service calls, to be used through ask()."""
+        return self._client.uaclient.session
+
+    async def call(self, request: Any, timeout_s: float | None = None) -> bytes:  # noqa: ANN401 - any request of the library
+        """Send a request; the bytes of the answer, not decoded. `timeout_s` 0: wait for as long as the link lives."""
+        with translated(self.url):
+            protocol = self._client.uaclient.protocol
+            if protocol is None:
+                raise ConnectionError("the link is closed")
+            answer = await protocol.send_request(request, timeout_s)
+            return answer.read(len(answer))
+
+    async def keep_channel(self) -> None:
+        """Renew the secure channel before it expires, for ever."""
+        while True:
+            await asyncio.sleep(self._client.secure_channel_timeout / 1000 * _RENEW_AT)
+            with translated(self.url):
+                await self._client.open_secure_channel(renew=True)
+                self._client.uaclient.revolve_security_token()
+
+    async def close(self) -> None:
+        """Say good-bye: the server deletes session and subscriptions. Never raises, never takes long."""
+        with suppress(GatewayError), translated(self.url):  # the peer may be gone; then it forgets us by itself
+            async with asyncio.timeout(_CLOSE_S):
+                await self._client.uaclient.close_session(delete_subscriptions=True)
+                await self._client.close_secure_channel()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Drop the link at once; the session lives on at the server until its timeout."""
+        protocol = self._client.uaclient.protocol
+        if protocol is not None and protocol.transport is not None:
+            protocol.transport.abort()
+        self._client.disconnect_socket()
+
+
+async def in_chunks(
+    items: Sequence[Any], size: int, call: Callable[[Sequence[Any]], Awaitable[list[Any]]]
+) -> list[Any]:
+    """The results of a call for all items, `size` at a time, halved whenever the server finds that too many."""
+    results: list[Any] = []
+    while len(results) < len(items):
+        part = items[len(results) : len(results) + size]
+        try:
+            got = await call(part)
+        except ServiceFault as fault:
+            if fault.code not in _TOO_MUCH or len(part) == 1:
+                raise
+            size = len(part) // 2
+            continue
+        if len(got) != len(part):
+            raise NotConnected(f"the server answers {len(got)} times to {len(part)} questions")
+        results += got
+    return results
+
+
+async def _client(settings: SourceSettings, pki: Path) -> Client:
+    client = Client(settings.url, timeout=settings.timeout_s)
+    client.uaclient.pre_request_hook = None  # reconnecting is ours
+    client.name = client.description = APPLICATION_NAME
+    client.application_uri, client.product_uri = application_uri(), PRODUCT_URI
+    client.session_timeout = round(settings.lifetime_s * 1000)
+    security = settings.security
+    if security.policy != "None":
+        certificate, key = await asyncio.to_thread(own_certificate, pki)
+        await client.set_security(
+            POLICIES[security.policy],
+            certificate,
+            key,
+            server_certificate=None if security.server_certificate is None else str(security.server_certificate),
+            mode=ua.MessageSecurityMode[security.mode],
+        )
+    return client
