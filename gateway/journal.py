@@ -37,7 +37,8 @@ class Journal:
         self.catalogue = file.load_tags()
         self.head = file.head
         self.volume = 0  # bytes of record bodies appended since it was opened
-        self._status, self._handle = status, handle
+        self._status = status
+        self._handle: int | None = handle
         self._recent = Recent(settings.recent_bytes)
         self._reader = JournalReader(file.path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
@@ -97,6 +98,10 @@ class Journal:
             first = self._recent.first() or self.head + 1
         return self._recent.read(first, last, max_bytes)
 
+    def received(self, sequence: int) -> int:
+        """When this record came, if it is still in memory; else 0, long ago."""
+        return self._recent.received(sequence)
+
     async def wait(self, beyond: int) -> int:
         """The head, as soon as it is greater than `beyond`."""
         while self.head <= beyond:
@@ -130,7 +135,9 @@ class Journal:
         await self._writer.close()
         await asyncio.to_thread(self._reading.shutdown)
         self._reader.close()
-        unlock(self._handle)
+        if self._handle is not None:
+            unlock(self._handle)
+            self._handle = None
 
     async def _read_disk(self, query: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

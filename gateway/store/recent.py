@@ -30,6 +30,11 @@ class Recent:
         """The oldest number held; None when there is none."""
         return next(iter(self._records), None)
 
+    def received(self, sequence: int) -> int:
+        """When a record came; 0 if it is not held."""
+        record = self._records.get(sequence)
+        return record.received if record else 0
+
     def read(self, first: int, last: int, max_bytes: int) -> list[Record]:
         """Records from `first` on, at least one, then up to max_bytes. `first` must be held."""
         taken: list[Record] = []

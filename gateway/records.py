@@ -1,0 +1,123 @@
+"""From records to columns: what sinks are given. Records that several sinks read are decoded once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from gateway.opcua.decode import Part, decode_data
+from gateway.store.bodies import read_event, read_gap
+from gateway.store.record import INDEX_BITS, Kind, Record
+from gateway.values import Batch, Column, Event, Gap
+
+log = structlog.get_logger(__name__)
+
+_REMEMBERED_BYTES: Final = 16 << 20
+_OBJECT_BYTES: Final = 80  # of a value that is a Python object, a guess
+
+
+class _Memory:
+    """The columns of records decoded last, bounded by bytes; a record is known by its identity, not by its number."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._known: OrderedDict[int, tuple[Record, tuple[Column, ...], int]] = OrderedDict()
+
+    def columns(self, record: Record) -> tuple[Column, ...]:
+        """Decode, or recall."""
+        known = self._known.get(id(record))
+        if known is not None and known[0] is record:
+            self._known.move_to_end(id(record))
+            return known[1]
+        columns = _decode(record)
+        self._keep(record, columns)
+        return columns
+
+    def _keep(self, record: Record, columns: tuple[Column, ...]) -> None:
+        size = len(record.body) + sum(map(_size, columns))
+        if size > self._max_bytes:
+            return
+        self._known[id(record)] = record, columns, size
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            self._bytes -= self._known.popitem(last=False)[1][2]
+
+
+_memory = _Memory(_REMEMBERED_BYTES)
+
+
+def to_batch(records: Sequence[Record], *, historical: bool = False) -> Batch:
+    """Records in order, at least one, all live or all historical; `historical` makes live ones late."""
+    told = [_told(record) for record in records if record.kind is not Kind.DATA]
+    return Batch(
+        columns=_joined(column for r in records if r.kind is Kind.DATA for column in _memory.columns(r)),
+        events=tuple(one for one in told if isinstance(one, Event)),
+        gaps=tuple(one for one in told if isinstance(one, Gap)),
+        last=records[-1].sequence,
+        historical=historical or records[-1].historical,
+    )
+
+
+def without(batch: Batch, positions: Collection[int]) -> Batch:
+    """The batch less these positions."""
+    refused = np.fromiter(positions, np.int64, len(positions))
+    kept = (_pick(column, ~np.isin(column.position, refused)) for column in batch.columns)
+    return replace(
+        batch,
+        columns=tuple(column for column in kept if len(column)),
+        events=tuple(event for event in batch.events if event.position not in positions),
+        gaps=tuple(gap for gap in batch.gaps if gap.position not in positions),
+    )
+
+
+def _told(record: Record) -> Event | Gap:
+    """The event or gap of a record; a body that is neither is a gap itself."""
+    position = record.sequence << INDEX_BITS
+    try:
+        return read_event(record.body, position) if record.kind is Kind.EVENT else read_gap(record.body, position)
+    except ValueError as error:
+        log.exception("record cannot be read, told as a gap", sequence=record.sequence)
+        return Gap(position, record.source, (), record.received, record.received, f"unreadable record: {error}")
+
+
+def _decode(record: Record) -> tuple[Column, ...]:
+    base = record.sequence << INDEX_BITS
+    return tuple(_column(part, base) for part in decode_data(record.body, record.received))
+
+
+def _column(part: Part, base: int) -> Column:
+    return Column(part.index + base, part.tag, part.value, part.status, part.time)
+
+
+def _joined(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """One column a NumPy type, in the order in which the types come first."""
+    by_type: dict[np.dtype, list[Column]] = {}
+    for column in columns:
+        by_type.setdefault(column.value.dtype, []).append(column)
+    return tuple(alike[0] if len(alike) == 1 else _concatenated(alike) for alike in by_type.values())
+
+
+def _concatenated(columns: Sequence[Column]) -> Column:
+    return Column(
+        np.concatenate([c.position for c in columns]),
+        np.concatenate([c.tag for c in columns]),
+        np.concatenate([c.value for c in columns]),
+        np.concatenate([c.status for c in columns]),
+        np.concatenate([c.time for c in columns]),
+    )
+
+
+def _pick(column: Column, mask: NDArray[np.bool_]) -> Column:
+    return Column(column.position[mask], column.tag[mask], column.value[mask], column.status[mask], column.time[mask])
+
+
+def _size(column: Column) -> int:
+    arrays = (column.position, column.tag, column.value, column.status, column.time)
+    return sum(array.nbytes for array in arrays) + _OBJECT_BYTES * len(column) * column.value.dtype.hasobject
