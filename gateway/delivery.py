@@ -84,7 +84,7 @@ class Delivery:
             self._cursor = await self._journal.cursor(self._sink.name, self._status)
             owed, head = self._cursor.owed, self._journal.head
             self._live_from = owed[-1][0] if owed and owed[-1][1] == head else head + 1
-            self._volume = self._journal.volume
+            self._volume = self._journal.volume - self._settings.max_batch_bytes  # what waits already is due
         return self._cursor
 
     async def _turn(self, cursor: Cursor) -> None:
@@ -111,7 +111,7 @@ class Delivery:
             await self._write(to_batch(live), cursor, live)
         size = _size(records)
         self._live_from = records[-1].sequence + 1
-        self._volume += size
+        self._volume = self._volume + size if self._has_live() else self._journal.volume
         return size
 
     async def _send_backlog(self, cursor: Cursor) -> int:

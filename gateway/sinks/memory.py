@@ -33,9 +33,9 @@ class MemorySink:
         self._reach()
         if not self.is_open:
             raise NotConnected(f"{self.name} is not open")
-        refused = [_positions(batch, tag) for tag in self.refused]
-        if sum(map(len, refused)):
-            raise Rejected(sorted(sum(refused, [])), "refused tag")
+        refused = sorted(position for tag in self.refused for position in _positions(batch, tag))
+        if refused:
+            raise Rejected(refused, "refused tag")
         self.received.append(batch)
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from time import time_ns
 
 import pytest
+from support_records import draft, tag, values
 
 from gateway.contract import NotConnected, Rejected
 from gateway.delivery import Delivery, DeliverySettings
@@ -15,7 +16,6 @@ from gateway.sinks.memory import MemorySink
 from gateway.status import Link, SinkStatus
 from gateway.store.bodies import gap_body
 from gateway.values import Batch, Gap
-from support_records import draft, tag, values
 
 QUICK = DeliverySettings(flush_ms=1, backoff_base_s=0.01, backoff_cap_s=0.02)
 
