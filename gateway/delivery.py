@@ -84,7 +84,8 @@ class Delivery:
             self._cursor = await self._journal.cursor(self._sink.name, self._status)
             owed, head = self._cursor.owed, self._journal.head
             self._live_from = owed[-1][0] if owed and owed[-1][1] == head else head + 1
-            self._volume = self._journal.volume - self._settings.max_batch_bytes  # what waits already is due
+            waiting = self._settings.max_batch_bytes if self._has_live() else 0  # is due: it has waited
+            self._volume = self._journal.volume - waiting
         return self._cursor
 
     async def _turn(self, cursor: Cursor) -> None:

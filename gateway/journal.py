@@ -116,7 +116,8 @@ class Journal:
             cursor = self._writer.cursors[sink] = Cursor(sink, status, Progress(self.head, owed))
         cursor.status = status
         status.behind = 0
-        status.behind += await self._read_disk(partial(self._reader.count, cursor.owed))
+        kept = await self._read_disk(partial(self._reader.count, cursor.owed))
+        status.behind += kept  # it may have grown in the meantime
         return cursor
 
     async def retain(self, sinks: Collection[str]) -> None:
