@@ -1,0 +1,1 @@
+"""The seven stations, one file each; `base.py` has what they share."""

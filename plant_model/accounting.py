@@ -1,0 +1,191 @@
+"""ISO 22400 times and KPIs of machines and line, in a rolling window, from counters that only rise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from plant_model.activity import MEANINGS, WORKING, Activity, Element
+from plant_model.calendar import opened
+from plant_model.capacity import constraint
+from plant_model.costs import Costs, costs, plant_electricity, stock_value
+from plant_model.floor import Floor
+from plant_model.layout import tank
+from plant_model.spec import PlantSpec
+from plant_model.state import Mark, PlantState, Unit
+
+HOUR = 3600.0
+WINDOW = 24 * HOUR
+"""Length of the rolling window of the KPIs."""
+
+
+class Counts(NamedTuple):
+    """Counters of a machine: the ISO 22400 time elements (s), ideal seconds of PQ and SQ, and kg."""
+
+    apt: float
+    aust: float
+    adet: float
+    adot: float
+    pdot: float
+    earned: float
+    lost: float
+    processed: float
+    defective: float
+
+    @property
+    def pbt(self) -> float:
+        """Planned busy time in s: all but planned down time."""
+        return self.apt + self.aust + self.adet + self.adot
+
+    def since(self, before: tuple[float, ...]) -> Counts:
+        """What was counted since an earlier count."""
+        return Counts(*[now - then for now, then in zip(self, before, strict=True)])
+
+
+class Performance(NamedTuple):
+    """Shares of 1; NaN where nothing was counted yet."""
+
+    oee: float
+    availability: float
+    effectiveness: float
+    quality: float
+
+
+class Line(NamedTuple):
+    """Counters of the whole plant: packed cases, ideal seconds of the constraint, kWh, and the costs in EUR."""
+
+    cases: float
+    mass: float
+    earned: float
+    lost: float
+    electricity: float
+    costs: Costs
+
+    def since(self, before: tuple[float, ...]) -> Line:
+        """What was counted since an earlier, flat count."""
+        flat = [now - then for now, then in zip(self.flat(), before, strict=True)]
+        return Line(*flat[:5], Costs(*flat[5:]))
+
+    def flat(self) -> tuple[float, ...]:
+        """All numbers in one row."""
+        return (*self[:5], *self.costs)
+
+
+def counts(unit: Unit, now: float) -> Counts:
+    """The counters of a machine at a moment, the running activity and the running job included."""
+    elements = [0.0] * len(Element)
+    for activity, seconds in enumerate(unit.times):
+        elements[MEANINGS[activity].element] += seconds
+    elements[MEANINGS[unit.activity].element] += now - unit.since
+    ledger = unit.ledger
+    earned = ledger.earned + (unit.job.planned * progress(unit, now) if unit.job else 0.0)
+    return Counts(*elements, earned, ledger.lost, ledger.processed, ledger.defective)
+
+
+def progress(unit: Unit, now: float) -> float:
+    """Share of the present phase that is done, 0 … 1."""
+    job = unit.job
+    if job is None:
+        return 0.0
+    elapsed = now - unit.since if unit.activity in WORKING else 0.0
+    return min(1.0 - (job.remaining - elapsed) / job.duration, 1.0)
+
+
+def together(parts: Iterable[Counts]) -> Counts:
+    """The counters of machines that share the work."""
+    return Counts(*map(sum, zip(*parts, strict=True)))
+
+
+def performance(c: Counts) -> Performance:
+    """Availability APT/PBT, effectiveness PRI x PQ/APT, quality GQ/PQ (both weighted by PRI), OEE their product."""
+    good = c.earned - c.lost
+    return Performance(ratio(good, c.pbt), ratio(c.apt, c.pbt), ratio(c.earned, c.apt), ratio(good, c.earned))
+
+
+def line_performance(line: Line, constraint_counts: Counts, machines: int) -> Performance:
+    """OEE of the line: what left it well, in ideal seconds of the constraint, per planned second of the constraint."""
+    apt, pbt, good = constraint_counts.apt / machines, constraint_counts.pbt / machines, line.earned - line.lost
+    return Performance(ratio(good, pbt), ratio(apt, pbt), ratio(line.earned, apt), ratio(good, line.earned))
+
+
+def ratio(part: float, whole: float) -> float:
+    """A quotient, NaN where there is nothing to divide by."""
+    return part / whole if whole > 0.0 else math.nan
+
+
+def line(spec: PlantSpec, state: PlantState, now: float) -> Line:
+    """The counters of the plant at a moment."""
+    books = state.books
+    drawn = plant_electricity(spec, state, now)
+    open_s = opened(books.opened, books.since, now, open_=state.open)
+    spent = costs(spec, state, now, opened_s=open_s, electricity_kwh=drawn)
+    return Line(books.good_cases, books.good_mass, books.earned, books.lost, drawn, spent)
+
+
+class Accounting:
+    """Sets a mark at each full hour, and charges then what arises by the hour: stock holding and late orders."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        floor.handlers["mark"] = self._mark
+
+    def open(self) -> None:
+        """Set the first mark."""
+        self._set_mark()
+
+    def _mark(self, _: str) -> None:
+        floor, rates = self._floor, self._floor.spec.costs
+        money = floor.state.books.money
+        money.holding += stock_value(floor.spec, floor.state) * rates.holding_per_year / 8760.0
+        waiting = sum(order.cases for sales in floor.state.sales.values() for order in sales.backlog)
+        money.backorders += waiting * rates.backorder_per_case_day / 24.0
+        self._set_mark()
+
+    def _set_mark(self) -> None:
+        floor, state = self._floor, self._floor.state
+        now = floor.now
+        rows = {name: tuple(counts(unit, now)) for name, unit in state.units.items()}
+        state.marks = [mark for mark in state.marks if mark.time >= now - WINDOW]
+        state.marks.append(Mark(now, rows, line(floor.spec, state, now).flat()))
+        floor.clock.schedule(HOUR, "mark")
+
+
+def held(unit: Unit) -> float:
+    """kg inside a machine: the lot in work and loose pieces. What is in a conche stands in its vessel."""
+    return (unit.job.lot.mass if unit.job and unit.job.lot else 0.0) + unit.loose
+
+
+def imbalance(unit: Unit) -> float:
+    """kg that went into a machine and are nowhere: zero, but for rounding."""
+    ledger = unit.ledger
+    return ledger.taken - ledger.made - sum(ledger.waste.values()) - held(unit)
+
+
+def plant_imbalance(state: PlantState) -> float:
+    """kg that came into the plant and are nowhere: zero, but for rounding."""
+    buffers = state.buffers.values()
+    stored = sum(lot.mass for buffer in buffers for lot in (*buffer.lots, *buffer.transit))
+    inside = stored + sum(held(unit) for unit in state.units.values())
+    wasted = sum(mass for unit in state.units.values() for mass in unit.ledger.waste.values())
+    shipped = sum(sales.shipped_mass for sales in state.sales.values())
+    return state.books.delivered_mass - inside - wasted - shipped
+
+
+def constraint_units(spec: PlantSpec, state: PlantState) -> list[Unit]:
+    """The machines of the constraint of the line."""
+    station = constraint(spec)
+    return [unit for unit in state.units.values() if unit.station == station]
+
+
+def work_in_process(spec: PlantSpec, state: PlantState) -> float:
+    """kg between the bean store and the finished goods."""
+    outside = {*spec.storages, *(name for name in state.buffers if name.startswith("Finished"))}
+    stored = sum(buffer.level for name, buffer in state.buffers.items() if name not in outside)
+    moving = sum(lot.mass for buffer in state.buffers.values() for lot in buffer.transit)
+    return stored + moving + sum(held(unit) for unit in state.units.values())
+
+
+def tank_level(state: PlantState, product: str) -> float:
+    """kg in the tank of a product."""
+    return state.buffers[tank(product)].level

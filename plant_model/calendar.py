@@ -1,0 +1,79 @@
+"""When people are there: shifts on days, in the plant's own time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from plant_model.floor import Floor
+from plant_model.machine import Machines
+from plant_model.spec import DAYS, Calendar
+
+HOUR = 3600.0
+WEEK_HOURS = 168
+
+
+def open_hours(calendar: Calendar) -> frozenset[int]:
+    """Hours of the week (0 = Monday 00:00) in which there is a shift; a shift belongs to the day it begins on."""
+    hours: set[int] = set()
+    for shift in calendar.shifts:
+        first, last = map(int, shift.split("-"))
+        length = (last - first) % 24 or 24
+        for day in calendar.days:
+            begin = DAYS.index(day) * 24 + first
+            hours.update((begin + i) % WEEK_HOURS for i in range(length))
+    return frozenset(hours)
+
+
+def hour_of_week(date: datetime) -> int:
+    """0 … 167."""
+    return date.weekday() * 24 + date.hour
+
+
+def is_open(hours: frozenset[int], date: datetime) -> bool:
+    """Whether there is a shift at this moment."""
+    return hour_of_week(date) in hours
+
+
+def until_change(hours: frozenset[int], date: datetime) -> float | None:
+    """Seconds until the shop opens or closes; None when it never does."""
+    now, present = hour_of_week(date), is_open(hours, date)
+    ahead = next((i for i in range(1, WEEK_HOURS + 1) if ((now + i) % WEEK_HOURS in hours) != present), None)
+    if ahead is None:
+        return None
+    begin = date.replace(minute=0, second=0, microsecond=0)
+    return (begin + timedelta(hours=ahead) - date).total_seconds()
+
+
+class Shifts:
+    """Opens and closes the shop by the calendar."""
+
+    def __init__(self, floor: Floor, machines: Machines) -> None:
+        self._floor = floor
+        self._machines = machines
+        self._hours = open_hours(floor.spec.calendar)
+        floor.handlers["shift"] = self._change
+
+    def open(self) -> None:
+        """Begin at the epoch."""
+        floor = self._floor
+        floor.state.open = is_open(self._hours, floor.date(floor.now))
+        self._await_change()
+
+    def _await_change(self) -> None:
+        floor = self._floor
+        delay = until_change(self._hours, floor.date(floor.now))
+        if delay is not None:
+            floor.clock.schedule(delay, "shift")
+
+    def _change(self, _: str) -> None:
+        floor, books = self._floor, self._floor.state.books
+        books.opened = opened(books.opened, books.since, floor.now, open_=floor.state.open)
+        books.since = floor.now
+        floor.state.open = not floor.state.open
+        self._machines.decide_all()
+        self._await_change()
+
+
+def opened(before: float, since: float, now: float, *, open_: bool) -> float:
+    """Seconds that the shop was open up to now."""
+    return before + (now - since if open_ else 0.0)

@@ -1,0 +1,94 @@
+"""What the stations can do at best, from the spec alone: planned times (PRI of ISO 22400) and the constraint of the line."""
+
+from __future__ import annotations
+
+import math
+
+from plant_model.equipment import STATIONS, RoastingSpec
+from plant_model.spec import LIQUOR, PlantSpec
+
+BEAN_MOISTURE = 7.0
+"""% water of beans that plans are made with; plant.md (a), yields."""
+
+
+def roasting_minutes(roasting: RoastingSpec, moisture: float) -> float:
+    """Minutes that beans of this moisture stay hot; plant.md (a), dynamics."""
+    start, end = moisture - roasting.equilibrium_percent, roasting.target_percent - roasting.equilibrium_percent
+    return math.log(start / end) / roasting.drying_per_min if start > end else 0.0
+
+
+def roasting_yield(roasting: RoastingSpec, moisture: float) -> float:
+    """kg roasted per kg of beans of this moisture: the water that leaves."""
+    return (100.0 - moisture) / (100.0 - roasting.target_percent) if moisture > roasting.target_percent else 1.0
+
+
+def refining_seconds(spec: PlantSpec) -> float:
+    """Seconds that the refiner takes for a batch."""
+    mixing = spec.stations.Mixing
+    return mixing.batch_kg / mixing.refiner_kg_h * 3600.0
+
+
+def filling_seconds(spec: PlantSpec) -> float:
+    """Seconds that the refiner takes to fill a conche."""
+    return refining_seconds(spec) * spec.stations.Conching.load_kg / spec.stations.Mixing.batch_kg
+
+
+def planned_seconds(spec: PlantSpec, station: str, product: str) -> float:
+    """PRI: ideal seconds of one machine per kg that it processes."""
+    s = spec.stations
+    if station == "Roasting":
+        minutes = roasting_minutes(s.Roasting, BEAN_MOISTURE) + s.Roasting.handling_min
+        return minutes * 60.0 / s.Roasting.load_kg
+    if station == "Mixing":
+        return (s.Mixing.mix_min.mode * 60.0 + refining_seconds(spec)) / s.Mixing.batch_kg
+    if station == "Conching":
+        busy = filling_seconds(spec) + s.Conching.hours[product] * 3600.0 + s.Conching.discharge_min * 60.0
+        return busy / s.Conching.load_kg
+    continuous = {
+        "Cleaning": s.Cleaning.rate_kg_h,
+        "Grinding": s.Grinding.rate_kg_h,
+        "Tempering": s.Tempering.rate_kg_h,
+        "Moulding": s.Moulding.rate_kg_h,
+    }
+    return 3600.0 / continuous[station]
+
+
+def mass_ratio(spec: PlantSpec, station: str, product: str) -> float:
+    """kg that a station must process for one kg of the product at the end of the line."""
+    s = spec.stations
+    mixed = 1.0 / s.Conching.keep
+    roasted = mixed * spec.products[product].recipe.get(LIQUOR, 0.0) / liquor_yield(spec)
+    clean = roasted / roasting_yield(s.Roasting, BEAN_MOISTURE)
+    ratios = {
+        "Cleaning": clean / s.Cleaning.keep,
+        "Roasting": clean,
+        "Grinding": roasted,
+        "Mixing": mixed,
+        "Conching": mixed,
+    }
+    return ratios.get(station, 1.0)
+
+
+def liquor_yield(spec: PlantSpec) -> float:
+    """kg liquor per kg of roasted beans."""
+    return (1.0 - spec.stations.Grinding.shell_share) * (1.0 - spec.stations.Grinding.nib_loss)
+
+
+def machines(spec: PlantSpec, station: str) -> int:
+    """How many machines share a station's work."""
+    return spec.stations.Conching.machines if station == "Conching" else 1
+
+
+def line_seconds(spec: PlantSpec, station: str, product: str) -> float:
+    """Ideal seconds of a station, all its machines together, per kg of product at the end of the line."""
+    seconds = planned_seconds(spec, station, product) * mass_ratio(spec, station, product)
+    return seconds / machines(spec, station)
+
+
+def constraint(spec: PlantSpec) -> str:
+    """The station that needs the most time for the mix of products that is sold."""
+
+    def need(station: str) -> float:
+        return sum(product.share * line_seconds(spec, station, name) for name, product in spec.products.items())
+
+    return max(STATIONS, key=need)

@@ -1,0 +1,181 @@
+"""What the seven stations are: rates, sizes, times, failure modes. Units stand in the names; figures stand in the YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from plant_model.schema import Bounds, Count, NotNegative, Percent, Positive, Problem, Share
+
+Celsius = Annotated[float, Bounds(low=-30.0, high=400.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triangular:
+    """A triangular distribution; all three equal means no variation."""
+
+    low: NotNegative
+    mode: Positive
+    high: Positive
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether the corners are out of order."""
+        if self.low > self.mode or self.mode > self.high:
+            yield Problem((), f"must rise: low {self.low:g}, mode {self.mode:g}, high {self.high:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureMode:
+    """Weibull time to failure on the operating clock, lognormal time to repair."""
+
+    mtbf_h: Positive
+    shape: Positive  # Weibull k: 1 = no ageing
+    mttr_h: Positive
+    cv: NotNegative  # of the repair time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What every machine has."""
+
+    power_kw: NotNegative
+    failures: Mapping[str, FailureMode]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleaningSpec(Equipment):
+    """Sieve, destoner and magnet: continuous."""
+
+    lot_kg: Positive
+    rate_kg_h: Positive
+    keep: Share  # of the beans that come in
+    foreign_percent: Percent  # mean foreign matter of a delivery
+    foreign_sd: NotNegative
+    foreign_limit_percent: Percent  # a lot above it is rejected
+    moisture_limit_percent: Percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoastingSpec(Equipment):
+    """Batch drum roaster with cooling sieve. Moisture falls as (M0 - equilibrium) exp(-rate t) + equilibrium."""
+
+    load_kg: Positive
+    air_celsius: Celsius
+    handling_min: Positive  # charge, cool, discharge
+    drying_per_min: Positive
+    equilibrium_percent: Percent
+    target_percent: Percent
+    gas_kwh_per_kg: NotNegative
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether the beans can reach the target."""
+        if self.target_percent <= self.equilibrium_percent:
+            yield Problem(("target_percent",), "must be above equilibrium_percent, or roasting never ends")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrindingSpec(Equipment):
+    """Breaker, winnower and mill: continuous, roasted beans to liquor."""
+
+    lot_kg: Positive
+    rate_kg_h: Positive
+    shell_share: Share
+    nib_loss: Share
+    fineness_um: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixingSpec(Equipment):
+    """Kneader, then five-roll refiner that feeds a conche."""
+
+    batch_kg: Positive
+    mix_min: Triangular
+    refiner_kg_h: Positive
+    changeover_min: Triangular
+    rework_share_max: Share
+    d90_fresh_um: Positive
+    d90_wear_um_per_h: NotNegative
+    roll_life_h: Positive  # rolls are exchanged at the first changeover beyond it
+    roll_exchange_h: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConchingSpec(Equipment):
+    """The conches, all alike."""
+
+    machines: Count
+    load_kg: Positive
+    hours: Mapping[str, Positive]  # by product, conching proper
+    celsius: Mapping[str, Celsius]
+    moisture_tau_h: Mapping[str, Positive]
+    moisture_start_percent: Percent
+    moisture_equilibrium_percent: Percent
+    discharge_min: Positive
+    keep: Share  # mass that is left when moisture and dust are gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemperingSpec(Equipment):
+    """Continuous tempering machine with three zones: melt, cool, reheat."""
+
+    lot_kg: Positive
+    rate_kg_h: Positive
+    zones_celsius: Mapping[str, tuple[Celsius, Celsius, Celsius]]
+    run_min_kg: Positive  # in a tank before the line changes over to it
+    temper_index: tuple[Positive, Positive]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MouldingSpec(Equipment):
+    """Depositor, cooling tunnel, two wrappers, case packer."""
+
+    rate_kg_h: Positive
+    bar_g: Positive  # nominal
+    fill_g: Positive  # mean of what is deposited
+    fill_sd_g: NotNegative
+    mould_bars: Count
+    case_bars: Count
+    tunnel_min: NotNegative
+    tunnel_celsius: Celsius
+    wrappers: Count
+    changeover_min: Triangular
+    good_alpha: Positive  # the good share of a lot is beta distributed
+    good_beta: Positive
+    rework_share: Share  # of the rejects; the rest is scrap
+    causes: Mapping[str, Share]  # of the rejects
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether causes add up and a bar is not under weight on average."""
+        if abs(sum(self.causes.values()) - 1.0) > 1e-6:
+            yield Problem(("causes",), f"must add up to 1, add up to {sum(self.causes.values()):g}")
+        if self.fill_g < self.bar_g:
+            yield Problem(("fill_g",), "is below bar_g: the mean bar would be under weight")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stations:
+    """The line, in the order of the flow."""
+
+    Cleaning: CleaningSpec
+    Roasting: RoastingSpec
+    Grinding: GrindingSpec
+    Mixing: MixingSpec
+    Conching: ConchingSpec
+    Tempering: TemperingSpec
+    Moulding: MouldingSpec
+
+    def __getitem__(self, name: str) -> Equipment:
+        """The equipment of a station by its name."""
+        equipment: Equipment = getattr(self, name)
+        return equipment
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether batches fit each other."""
+        loads = self.Conching.load_kg / self.Mixing.batch_kg
+        if loads < 1 or loads != int(loads):
+            yield Problem(("Conching", "load_kg"), "must be a whole multiple of Mixing.batch_kg")
+
+
+STATIONS = ("Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding")
+"""Names of the stations in the order of the flow; browse names in OPC UA."""

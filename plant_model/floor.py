@@ -1,0 +1,96 @@
+"""The shop floor: what every part of the plant acts through. Spec, state and clock; lots on the move; who must look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from numpy.random import Generator
+
+from plant_model import flow
+from plant_model.clock import Clock, Handler
+from plant_model.events import PlantEvent
+from plant_model.layout import unit_path
+from plant_model.spec import PlantSpec
+from plant_model.state import Buffer, Lot, PlantState, Unit
+
+
+class Floor:
+    """Acts on the state. Whoever changes a buffer says `touch`; its watchers look again before time goes on."""
+
+    def __init__(self, spec: PlantSpec, state: PlantState) -> None:
+        self.spec = spec
+        self.state = state
+        self.handlers: dict[str, Handler] = {"arrive": self._arrive}
+        self.watchers: dict[str, Callable[[], None]] = {}
+        self._stirred: dict[str, None] = {}
+        self.clock = Clock(state.agenda, self.handlers)
+
+    @property
+    def now(self) -> float:
+        """Plant seconds since the epoch."""
+        return self.state.agenda.now
+
+    def date(self, time: float) -> datetime:
+        """The plant's calendar at a plant time."""
+        return self.spec.start + timedelta(seconds=time)
+
+    def stream(self, name: str) -> Generator:
+        """The random numbers of one purpose."""
+        return self.state.streams[name]
+
+    def number(self, prefix: str) -> str:
+        """A new id."""
+        self.state.serial += 1
+        return f"{prefix}-{self.state.serial:06d}"
+
+    def tell(self, kind: str, source: tuple[str, ...], message: str, severity: int, **fields: object) -> None:
+        """Note an event for whoever advances the plant."""
+        self.state.events.append(PlantEvent(self.now, kind, source, message, severity, fields))
+
+    def path(self, unit: Unit) -> tuple[str, ...]:
+        """Browse path of a machine."""
+        return unit_path(self.spec, unit.name, unit.station)
+
+    def buffer(self, name: str) -> Buffer:
+        """A buffer by name."""
+        return self.state.buffers[name]
+
+    def stir(self, *watchers: str) -> None:
+        """Let these look again."""
+        self._stirred.update(dict.fromkeys(watchers))
+
+    def touch(self, buffer: Buffer) -> None:
+        """Let those look again who care for this buffer."""
+        self.stir(*buffer.watchers)
+
+    def settle(self) -> None:
+        """Let everybody who was stirred look, until nobody is left."""
+        while self._stirred:
+            name = next(iter(self._stirred))
+            del self._stirred[name]
+            self.watchers[name]()
+
+    def withdraw(self, name: str, mass: float) -> list[Lot]:
+        """Take mass out of a buffer; purchased material is booked as used."""
+        buffer = self.buffer(name)
+        pieces = flow.take(buffer, mass)
+        self.state.books.money.material += flow.value_of(pieces)
+        self.touch(buffer)
+        return pieces
+
+    def send(self, lot: Lot, name: str, minutes: float) -> None:
+        """Put a lot on its way; the room that was reserved for it becomes its own."""
+        buffer = self.buffer(name)
+        buffer.reserved.pop(lot.id, None)
+        buffer.transit.append(lot)
+        self.clock.schedule(minutes * 60.0, "arrive", name)
+
+    def put(self, lot: Lot, name: str) -> None:
+        """Put a lot in at once."""
+        buffer = self.buffer(name)
+        buffer.lots.append(lot)
+        self.touch(buffer)
+
+    def _arrive(self, name: str) -> None:
+        self.put(self.buffer(name).transit.pop(0), name)

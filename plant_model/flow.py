@@ -1,0 +1,69 @@
+"""Lots in buffers: put in, taken out first in, first out, and joined to new lots. Mass is never made nor lost here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plant_model.state import Buffer, Lot
+
+
+def take(buffer: Buffer, mass: float) -> list[Lot]:
+    """Take the oldest `mass` kg out, or what there is."""
+    pieces: list[Lot] = []
+    left = mass
+    while left > 0.0 and buffer.lots:
+        oldest = buffer.lots[0]
+        if oldest.mass <= left:
+            pieces.append(buffer.lots.pop(0))
+            left -= oldest.mass
+        else:
+            pieces.append(replace(oldest, mass=left))
+            oldest.mass -= left
+            left = 0.0
+    return pieces
+
+
+def take_cases(buffer: Buffer, cases: int) -> list[Lot]:
+    """Take the oldest packed cases out, or what there are."""
+    pieces: list[Lot] = []
+    left = cases
+    while left > 0 and buffer.lots:
+        oldest = buffer.lots[0]
+        if oldest.cases <= left:
+            pieces.append(buffer.lots.pop(0))
+            left -= oldest.cases
+        else:
+            mass = oldest.mass * left / oldest.cases
+            pieces.append(replace(oldest, mass=mass, cases=left))
+            oldest.mass -= mass
+            oldest.cases -= left
+            left = 0
+    return pieces
+
+
+def take_all(buffer: Buffer) -> list[Lot]:
+    """Empty a buffer."""
+    pieces, buffer.lots = buffer.lots, []
+    return pieces
+
+
+def mass_of(pieces: Sequence[Lot]) -> float:
+    """Their mass together."""
+    return sum(piece.mass for piece in pieces)
+
+
+def value_of(pieces: Sequence[Lot]) -> float:
+    """What they cost, in EUR."""
+    return sum(piece.mass * piece.price for piece in pieces)
+
+
+def join(pieces: Sequence[Lot], lot_id: str, material: str, now: float) -> Lot:
+    """One new lot from pieces, with their mean moisture and foreign matter, and their ids as its sources."""
+    mass = mass_of(pieces)
+    parts: dict[str, float] = {}
+    for piece in pieces:
+        parts[piece.id] = parts.get(piece.id, 0.0) + piece.mass
+    moisture = sum(piece.mass * piece.moisture for piece in pieces) / mass
+    foreign = sum(piece.mass * piece.foreign for piece in pieces) / mass
+    return Lot(lot_id, material, mass, now, moisture, foreign, sources=tuple(parts.items()))

@@ -1,0 +1,101 @@
+"""What stands where: the units of the stations, the buffers between them with their watchers, and browse paths."""
+
+from __future__ import annotations
+
+from plant_model.equipment import STATIONS
+from plant_model.spec import PlantSpec
+
+WAREHOUSE = "Warehouse"
+SUPPLY = "Supply."
+DISPATCH = "Dispatch."
+
+
+def units(spec: PlantSpec) -> dict[str, str]:
+    """Station of each unit, in the order of the flow. A station with one machine and its unit share the name."""
+    conches = {conche: "Conching" for conche in conche_names(spec)}
+    single = {name: name for name in STATIONS}
+    before, after = STATIONS[: STATIONS.index("Conching")], STATIONS[STATIONS.index("Conching") + 1 :]
+    return {name: single[name] for name in before} | conches | {name: single[name] for name in after}
+
+
+def conche_names(spec: PlantSpec) -> tuple[str, ...]:
+    """Conche1, Conche2, …"""
+    return tuple(f"Conche{i + 1}" for i in range(spec.stations.Conching.machines))
+
+
+def line_path(spec: PlantSpec) -> tuple[str, ...]:
+    """Browse path of the line below Objects."""
+    return ("Machines", spec.name)
+
+
+def station_path(spec: PlantSpec, station: str) -> tuple[str, ...]:
+    """Browse path of a station below Objects."""
+    return (*line_path(spec), "Components", station)
+
+
+def unit_path(spec: PlantSpec, unit: str, station: str) -> tuple[str, ...]:
+    """Browse path of a machine below Objects."""
+    path = station_path(spec, station)
+    return path if unit == station else (*path, "Components", unit)
+
+
+def tank(product: str) -> str:
+    """Name of the tank of a product's mass."""
+    return f"{product}Tank"
+
+
+def finished(product: str) -> str:
+    """Name of the finished goods store of a product."""
+    return f"Finished{product}"
+
+
+def rework(product: str) -> str:
+    """Name of the store of a product's rework."""
+    return f"{product}Rework"
+
+
+def watchers(spec: PlantSpec) -> dict[str, tuple[str, ...]]:
+    """Who looks again when a buffer's content changes: the machines at both ends, supply, dispatch."""
+    conches = conche_names(spec)
+    between = {
+        "CleanBeans": ("Roasting", "Cleaning"),
+        "RoastedBeans": ("Grinding", "Roasting"),
+        "LiquorTank": ("Mixing", "Grinding"),
+        "Hopper": ("Moulding", "Tempering"),
+    }
+    stores = {name: (SUPPLY + name, "Cleaning" if name == "Beans" else "Mixing") for name in spec.storages}
+    vessels = {conche: (conche, "Mixing") for conche in conches}
+    tanks = {tank(product): ("Tempering", *conches) for product in spec.products}
+    goods = {finished(product): (DISPATCH + product, "Moulding", "Mixing") for product in spec.products}
+    returned: dict[str, tuple[str, ...]] = {rework(product): () for product in spec.products}
+    return {**stores, **between, **vessels, **tanks, **goods, **returned}
+
+
+def capacities(spec: PlantSpec) -> dict[str, float]:
+    """Capacity of each buffer in kg."""
+    buffers = spec.buffers
+    return {
+        **{name: storage.capacity_kg for name, storage in spec.storages.items()},
+        "CleanBeans": buffers.CleanBeans.capacity_kg,
+        "RoastedBeans": buffers.RoastedBeans.capacity_kg,
+        "LiquorTank": buffers.LiquorTank.capacity_kg,
+        "Hopper": buffers.Hopper.capacity_kg,
+        **dict.fromkeys(conche_names(spec), spec.stations.Conching.load_kg),
+        **{tank(name): buffers.MassTank.capacity_kg for name in spec.products},
+        **{finished(name): product.capacity_cases * spec.case_kg for name, product in spec.products.items()},
+        **{rework(name): buffers.Rework.capacity_kg for name in spec.products},
+    }
+
+
+def first_contents(spec: PlantSpec) -> dict[str, tuple[str, float]]:
+    """What lies in the buffers at the epoch: (material, kg)."""
+    buffers = spec.buffers
+    return {
+        **{name: (name, storage.initial_kg) for name, storage in spec.storages.items()},
+        "CleanBeans": ("Beans", buffers.CleanBeans.initial_kg),
+        "RoastedBeans": ("Beans", buffers.RoastedBeans.initial_kg),
+        "LiquorTank": ("Liquor", buffers.LiquorTank.initial_kg),
+        **{tank(name): (name, buffers.MassTank.initial_kg) for name in spec.products},
+        **{finished(name): (name, product.initial_cases * spec.case_kg) for name, product in spec.products.items()},
+        **{rework(name): (name, buffers.Rework.initial_kg) for name in spec.products},
+    }

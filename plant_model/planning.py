@@ -1,0 +1,88 @@
+"""What to make next: campaigns from light to dark, to stock, with what is in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from plant_model.floor import Floor
+from plant_model.layout import conche_names, finished, tank
+from plant_model.spec import LIQUOR
+from plant_model.state import Campaign
+
+
+class Outlook(NamedTuple):
+    """How a product stands: cases in stock and in process less backlog, its levels, and whether there is material."""
+
+    position: float
+    reorder: float
+    target: float
+    loads_max: int
+    possible: bool
+
+
+def next_batch(floor: Floor) -> str:
+    """The product of the next batch, "" for none; begins a new conche load or campaign when one is due."""
+    campaign = floor.state.campaign
+    if campaign.batches_left > 0:
+        return campaign.product
+    outlooks = {product: _outlook(floor, product) for product in floor.spec.products}
+    product = choose(campaign, outlooks, floor.spec.sequence.order)
+    floor.state.campaign = begun(campaign, product, _batches(floor)) if product else paused(campaign, outlooks)
+    return product
+
+
+def choose(campaign: Campaign, outlooks: Mapping[str, Outlook], order: Sequence[str]) -> str:
+    """Stay with the campaign until its product is full or its loads are made; then the next in order that runs low."""
+    if campaign.product and not campaign.waiting:
+        present = outlooks[campaign.product]
+        if present.possible and campaign.loads < present.loads_max and present.position < present.target:
+            return campaign.product
+    first = order.index(campaign.product) + 1 if campaign.product else 0
+    for product in (*order[first:], *order[:first]):
+        outlook = outlooks[product]
+        if outlook.possible and outlook.position < outlook.reorder:
+            return product
+    return ""
+
+
+def begun(campaign: Campaign, product: str, batches: int) -> Campaign:
+    """The campaign with one more load, or a new one."""
+    goes_on = product == campaign.product and not campaign.waiting
+    return Campaign(product, campaign.loads + 1 if goes_on else 1, batches)
+
+
+def paused(campaign: Campaign, outlooks: Mapping[str, Outlook]) -> Campaign:
+    """The campaign while nothing can be made: no product runs low, or one does and has no material."""
+    low = any(outlook.position < outlook.reorder for outlook in outlooks.values())
+    return Campaign(campaign.product, campaign.loads, 0, "Material" if low else "Order")
+
+
+def in_process(floor: Floor, product: str) -> float:
+    """kg of a product from the kneader to the tunnel."""
+    buffers = floor.state.buffers
+    places = [buffers[name] for name in (*conche_names(floor.spec), tank(product), "Hopper")]
+    lots = [lot for place in places for lot in (*place.lots, *place.transit)]
+    lots += buffers[finished(product)].transit
+    lots += [unit.job.lot for unit in floor.state.units.values() if unit.job and unit.job.lot]
+    return sum(lot.mass for lot in lots if lot.material == product)
+
+
+def _outlook(floor: Floor, name: str) -> Outlook:
+    product, sales = floor.spec.products[name], floor.state.sales[name]
+    waiting = sum(order.cases for order in sales.backlog)
+    position = floor.buffer(finished(name)).cases + in_process(floor, name) / floor.spec.case_kg - waiting
+    return Outlook(
+        position, product.reorder_cases, product.target_cases, product.campaign_loads, _possible(floor, name)
+    )
+
+
+def _possible(floor: Floor, product: str) -> bool:
+    """Whether the warehouse has material for a conche load."""
+    load = _batches(floor) * floor.spec.stations.Mixing.batch_kg
+    recipe = floor.spec.products[product].recipe
+    return all(floor.buffer(name).level >= share * load for name, share in recipe.items() if name != LIQUOR)
+
+
+def _batches(floor: Floor) -> int:
+    return round(floor.spec.stations.Conching.load_kg / floor.spec.stations.Mixing.batch_kg)

@@ -1,0 +1,179 @@
+"""The plant: run ahead, saved, restored, forked. Deterministic: spec, seed and commands decide everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plant_model import snapshot
+from plant_model.accounting import Accounting
+from plant_model.calendar import Shifts
+from plant_model.clock import Agenda, Handler
+from plant_model.demand import Demand
+from plant_model.events import PlantEvent
+from plant_model.floor import Floor
+from plant_model.layout import capacities, finished, first_contents, units, watchers
+from plant_model.machine import Machines, Station
+from plant_model.packml import State
+from plant_model.randomness import Streams, time_to_failure
+from plant_model.snapshot import SnapshotError
+from plant_model.spec import PlantSpec
+from plant_model.state import Buffer, Failure, Lot, PlantState, Sales, Unit
+from plant_model.stations.base import Workplace
+from plant_model.stations.cleaning import Cleaning
+from plant_model.stations.conching import Conching
+from plant_model.stations.grinding import Grinding
+from plant_model.stations.mixing import Mixing
+from plant_model.stations.moulding import Moulding
+from plant_model.stations.roasting import Roasting
+from plant_model.stations.tempering import Tempering
+from plant_model.supply import Supply
+
+__all__ = ["Plant", "PlantError", "PlantEvent", "SnapshotError"]
+
+WORKPLACES: tuple[type[Workplace], ...] = (Cleaning, Roasting, Grinding, Mixing, Conching, Tempering, Moulding)
+
+
+class PlantError(Exception):
+    """The plant cannot do what it was asked; the text says what it can."""
+
+
+class Plant:
+    """A plant at a moment. Not safe to use from two threads at once."""
+
+    def __init__(self, spec: PlantSpec, seed: int = 1) -> None:
+        self.spec = spec
+        self._run(new_state(spec, seed))
+        self._fill()
+        self._shifts.open()
+        self._accounting.open()
+        self._demand.open()
+        self._machines.decide_all()
+        self._floor.settle()
+
+    @property
+    def now(self) -> float:
+        """Plant seconds since the epoch, `spec.start`."""
+        return self.state.agenda.now
+
+    def advance(self, until: float) -> list[PlantEvent]:
+        """Run to `until` (s, not before now); returns what happened since the last call, in order."""
+        if until < self.now:
+            message = f"time only goes on: it is {self.now:g} s, not {until:g} s"
+            raise PlantError(message)
+        self._floor.clock.run(until)
+        events, self.state.events = self.state.events, []
+        return events
+
+    def snapshot(self) -> bytes:
+        """The whole plant as bytes, with version, spec and checksum."""
+        return snapshot.pack(self.spec, self.state)
+
+    @classmethod
+    def restore(cls, spec: PlantSpec, data: bytes) -> Plant:
+        """The plant of a snapshot; it goes on exactly as the saved one would. SnapshotError says why it cannot."""
+        return cls._of(spec, snapshot.unpack(spec, data))
+
+    def fork(self, seed: int | None = None) -> Plant:
+        """An independent copy. With a seed its future is drawn anew: lives of machines given their age, coming orders."""
+        copy = self._of(self.spec, snapshot.copy(self.state))
+        if seed is not None:
+            copy._redraw(seed)
+        return copy
+
+    def faults(self) -> Mapping[str, tuple[str, ...]]:
+        """Fault names by machine, for `inject_fault`."""
+        return {name: tuple(unit.failures) for name, unit in self.state.units.items()}
+
+    def inject_fault(self, station: str, fault: str) -> None:
+        """Stop a machine now. PlantError when there is no such machine or fault, or it is stopped by one already."""
+        known = self.faults()
+        if station not in known:
+            message = f"there is no machine {station!r}; there are {', '.join(known)}"
+            raise PlantError(message)
+        if fault not in known[station]:
+            message = f"{station} has no fault {fault!r}; it has {', '.join(known[station])}"
+            raise PlantError(message)
+        unit = self.state.units[station]
+        if unit.repair is not None:
+            message = f"{station} is already stopped by {unit.repair.fault}"
+            raise PlantError(message)
+        self._machines.fail(unit, fault)
+        self._floor.settle()
+
+    @classmethod
+    def _of(cls, spec: PlantSpec, state: PlantState) -> Plant:
+        plant = cls.__new__(cls)
+        plant.spec = spec
+        plant._run(state)
+        return plant
+
+    def _run(self, state: PlantState) -> None:
+        """Put the parts that act on a state together."""
+        self.state = state
+        self._floor = floor = Floor(self.spec, state)
+        stations: dict[str, Station] = {kind.__name__: kind(floor, kind.__name__) for kind in WORKPLACES}
+        self._machines = Machines(floor, stations)
+        self._supply = Supply(floor)
+        self._demand = Demand(floor)
+        self._accounting = Accounting(floor)
+        self._shifts = Shifts(floor, self._machines)
+        floor.handlers.update({name: _settled(floor, handler) for name, handler in floor.handlers.items()})
+
+    def _fill(self) -> None:
+        """Put the first stocks in."""
+        floor = self._floor
+        for name, (material, mass) in first_contents(self.spec).items():
+            if mass > 0.0:
+                lot = self._first_lot(material, mass)
+                floor.buffer(name).lots.append(lot)
+                floor.state.books.delivered_mass += lot.mass
+                if name == finished(material):
+                    lot.cases = self.spec.products[material].initial_cases
+        floor.stir(*floor.watchers)
+
+    def _first_lot(self, material: str, mass: float) -> Lot:
+        number = self._floor.number("First")
+        if material in self.spec.storages:
+            return self._supply.lot(material, mass, number)
+        return Lot(number, material, mass, 0.0)
+
+    def _redraw(self, seed: int) -> None:
+        """Draw anew what nobody can know yet."""
+        floor = self._floor
+        floor.state.streams = Streams(seed)
+        for entry in list(floor.state.agenda.entries.values()):
+            if entry.handler == "order":
+                floor.clock.cancel(entry.order)
+        self._demand.open()
+        self._machines.renew_lives()
+
+
+def _settled(floor: Floor, handler: Handler) -> Handler:
+    """A handler after which everybody concerned looks again before time goes on."""
+
+    def run(argument: str) -> None:
+        handler(argument)
+        floor.settle()
+
+    return run
+
+
+def new_state(spec: PlantSpec, seed: int) -> PlantState:
+    """An empty plant at its epoch."""
+    streams, sizes = Streams(seed), capacities(spec)
+    return PlantState(
+        agenda=Agenda(),
+        streams=streams,
+        units={name: new_unit(spec, streams, name, station) for name, station in units(spec).items()},
+        buffers={name: Buffer(name, sizes[name], who) for name, who in watchers(spec).items()},
+        sales={product: Sales() for product in spec.products},
+    )
+
+
+def new_unit(spec: PlantSpec, streams: Streams, name: str, station: str) -> Unit:
+    """A machine as it comes from the maker."""
+    failures = {
+        fault: Failure(time_to_failure(streams[f"{name}.{fault}.life"], mode))
+        for fault, mode in spec.stations[station].failures.items()
+    }
+    return Unit(name, station, state=State.Idle, failures=failures)

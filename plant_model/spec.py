@@ -1,0 +1,396 @@
+"""What a plant is: frozen dataclasses made from plain data, checked as a whole. `parse` is the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from plant_model.equipment import STATIONS, Celsius, Stations, Triangular
+from plant_model.schema import (
+    UNUSABLE,
+    Bounds,
+    Builder,
+    Count,
+    NotNegative,
+    Percent,
+    Positive,
+    Problem,
+    Share,
+    SpecError,
+)
+
+__all__ = ["PlantSpec", "Problem", "SpecError", "parse"]
+
+Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+LIQUOR = "Liquor"
+LIQUOR_FAT = 0.54  # cocoa liquor 52-56 % fat, plant.md [13]
+MILK_POWDER_SOLIDS = 0.96  # whole milk powder: at most 5 % water, general knowledge
+MILK_POWDER_FAT = 0.26  # whole milk powder: at least 26 % fat, general knowledge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """Shifts as "06-14" (hours of the day, the end may be past midnight) on days; unattended stations run on."""
+
+    shifts: tuple[str, ...]
+    days: tuple[Day, ...]
+    unattended: tuple[str, ...] = ()
+
+    def problems(self) -> Iterator[Problem]:
+        """Say which shifts cannot be read and which stations do not exist."""
+        for i, shift in enumerate(self.shifts):
+            first, dash, last = shift.partition("-")
+            if not (dash and first.isdigit() and last.isdigit() and int(first) < 24 and int(last) <= 24):  # noqa: PLR2004
+                yield Problem(("shifts", i), f'must be hours such as "06-14", is {shift!r}')
+        for i, station in enumerate(self.unattended):
+            if station and station not in STATIONS:
+                yield Problem(("unattended", i), f"is no station; there are {', '.join(STATIONS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A kind of chocolate: recipe in kg per kg, share of the demand, stock levels in cases."""
+
+    kind: Literal["dark", "milk", "white"]
+    share: Share
+    recipe: Mapping[str, Share]
+    shelf_life_d: Positive
+    reorder_cases: NotNegative  # production starts below it …
+    target_cases: Positive  # … and fills up to this
+    capacity_cases: Positive
+    initial_cases: Annotated[int, Bounds(low=0)]
+    campaign_loads: Count  # conche loads in one campaign at most
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether the recipe adds up and is legal (2000/36/EC), and the stock levels rise."""
+        total = sum(self.recipe.values())
+        if abs(total - 1.0) > 1e-6:
+            yield Problem(("recipe",), f"must add up to 1, adds up to {total:g}")
+        for name, minimum, share in legal_minimum(self.kind, self.recipe):
+            if share < minimum:
+                yield Problem(
+                    ("recipe",),
+                    f"{self.kind} chocolate needs at least {minimum:.3g} {name}, has {share:.3g} (2000/36/EC)",
+                )
+        if not self.reorder_cases < self.target_cases <= self.capacity_cases:
+            yield Problem((), "must have reorder_cases < target_cases <= capacity_cases")
+        if self.initial_cases > self.capacity_cases:
+            yield Problem(("initial_cases",), "is more than capacity_cases")
+
+    @property
+    def allergens(self) -> frozenset[str]:
+        """What the next product must not meet; soy is in all of them."""
+        return frozenset({"milk"}) if self.recipe.get("MilkPowder", 0.0) > 0 else frozenset()
+
+
+def legal_minimum(kind: str, recipe: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
+    """(what, least share by Directive 2000/36/EC, share in this recipe); plant.md [41] [42]."""
+    liquor, butter, powder = (recipe.get(name, 0.0) for name in (LIQUOR, "CocoaButter", "MilkPowder"))
+    cocoa_butter = butter + LIQUOR_FAT * liquor
+    if kind == "dark":
+        yield from (("cocoa solids", 0.35, liquor + butter), ("cocoa butter", 0.18, cocoa_butter))
+        yield ("fat-free cocoa solids", 0.14, (1 - LIQUOR_FAT) * liquor)
+    if kind == "milk":
+        yield ("cocoa solids", 0.25, liquor + butter)
+        yield ("fat", 0.25, cocoa_butter + MILK_POWDER_FAT * powder)
+    if kind == "white":
+        yield ("cocoa butter", 0.20, cocoa_butter)
+    if kind in ("milk", "white"):
+        yield ("milk solids", 0.14, MILK_POWDER_SOLIDS * powder)
+        yield ("milk fat", 0.035, MILK_POWDER_FAT * powder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductSequence:
+    """The order of the campaigns, light to dark, and the cleaning when an allergen must go."""
+
+    order: tuple[str, ...]
+    allergen_cleaning_h: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A place in the warehouse: kg (finished goods: cases), air °C and % relative humidity."""
+
+    capacity_kg: Positive
+    initial_kg: NotNegative
+    celsius: tuple[Celsius, Celsius]
+    humidity: tuple[Percent, Percent]
+    shelf_life_d: Positive
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether the first stock fits in."""
+        if self.initial_kg > self.capacity_kg:
+            yield Problem(("initial_kg",), "is more than capacity_kg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedGoods:
+    """The finished goods store: its air."""
+
+    celsius: tuple[Celsius, Celsius]
+    humidity: tuple[Percent, Percent]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tank:
+    """A buffer between stations."""
+
+    capacity_kg: Positive
+    initial_kg: NotNegative = 0.0
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether the first content fits in."""
+        if self.initial_kg > self.capacity_kg:
+            yield Problem(("initial_kg",), "is more than capacity_kg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffers:
+    """What stands between the stations; mass tank and rework store once per product."""
+
+    CleanBeans: Tank
+    RoastedBeans: Tank
+    LiquorTank: Tank
+    MassTank: Tank
+    Hopper: Tank
+    Rework: Tank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supplier:
+    """Who delivers a material: price, gamma lead time."""
+
+    material: str
+    price_usd_per_t: Positive
+    lead_d: Positive
+    lead_cv: NotNegative
+    moisture_percent: Percent = 0.0
+    moisture_sd: NotNegative = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """(s, Q): below `reorder_kg` in stock and on order, `quantity_kg` more is ordered."""
+
+    supplier: str
+    reorder_kg: NotNegative
+    quantity_kg: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who orders, and where the confirmation goes."""
+
+    name: str
+    address: str
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether the address is one."""
+        if self.address and "@" not in self.address:
+            yield Problem(("address",), f"must be an e-mail address, is {self.address!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderClass:
+    """A Poisson stream of orders; cases = minimum + gamma(mean_extra, cv), rounded down."""
+
+    per_day: NotNegative
+    minimum_cases: Count
+    mean_extra_cases: NotNegative
+    cv: NotNegative
+    due_d: Positive
+    customers: tuple[Customer, ...]
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether somebody is there to order."""
+        if not self.customers:
+            yield Problem(("customers",), "must name at least one customer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Orders by class, the bulk threshold in cases, factors by month (1 where none is given)."""
+
+    bulk_cases: Count
+    classes: Mapping[str, OrderClass]
+    season: Mapping[str, NotNegative] = field(default_factory=dict)
+
+    def problems(self) -> Iterator[Problem]:
+        """Say which months do not exist."""
+        for month in self.season:
+            if month not in MONTHS:
+                yield Problem(("season", month), f"is no month; months are {', '.join(MONTHS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Rates in EUR; materials are bought in USD at a fixed rate."""
+
+    eur_per_usd: Positive
+    labour_per_h: NotNegative
+    electricity_per_kwh: NotNegative
+    gas_per_kwh: NotNegative
+    scrap_per_kg: NotNegative
+    holding_per_year: Share
+    packaging_per_case: NotNegative
+    purchase_order: NotNegative
+    backorder_per_case_day: NotNegative
+    maintenance_per_h: NotNegative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """Share of the rated power that a machine draws by PackML state, and the base load of the hall."""
+
+    Execute: Share
+    Held: Share
+    Suspended: Share
+    Idle: Share
+    Aborted: Share
+    Stopped: Share
+    base_load_kw: NotNegative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantSpec:
+    """A whole plant. Times in the names' units; `start` is the epoch of plant time."""
+
+    name: str
+    start: datetime
+    calendar: Calendar
+    products: Mapping[str, Product]
+    sequence: ProductSequence
+    stations: Stations
+    time_factor: Triangular  # on nominal times of lots and batches
+    minor_stop_max_s: NotNegative  # a shorter stop is a minor one
+    buffers: Buffers
+    transport_min: Mapping[str, NotNegative]
+    storages: Mapping[str, Storage]
+    finished_goods: FinishedGoods
+    suppliers: Mapping[str, Supplier]
+    policies: Mapping[str, Policy]
+    demand: Demand
+    workers_per_shift: Mapping[str, NotNegative]
+    power: Power
+    costs: Costs
+
+    @property
+    def case_kg(self) -> float:
+        """Mean mass of a packed case in kg, without its packaging."""
+        moulding = self.stations.Moulding
+        return moulding.case_bars * moulding.fill_g / 1000.0
+
+
+def parse(data: Mapping[str, Any]) -> PlantSpec:
+    """Make a plant from plain data; raise SpecError with every problem there is."""
+    builder = Builder()
+    parts = builder.parts(PlantSpec, data)
+    if parts is not None:
+        for check in _CHECKS:
+            needed = [parts[name] for name in check.__annotations__ if name != "return"]
+            if UNUSABLE not in needed:
+                builder.problems += check(*needed)
+    if builder.problems or parts is None:
+        raise SpecError(builder.problems)
+    return PlantSpec(**parts)
+
+
+Problems = Iterator[Problem]
+
+
+def _check_shares(products: Mapping[str, Product]) -> Problems:
+    total = sum(product.share for product in products.values())
+    if abs(total - 1.0) > 1e-6:
+        yield Problem(("products",), f"the shares must add up to 1, add up to {total:g}")
+
+
+def _check_recipes(products: Mapping[str, Product], storages: Mapping[str, Storage]) -> Problems:
+    if "Beans" not in storages:
+        yield Problem(("storages", "Beans"), "is missing: the line starts with beans")
+    for name, product in products.items():
+        for material in product.recipe:
+            if material != LIQUOR and material not in storages:
+                known = ", ".join((LIQUOR, *storages))
+                yield Problem(("products", name, "recipe", material), f"is no material; there are {known}")
+
+
+def _check_sequence(sequence: ProductSequence, products: Mapping[str, Product]) -> Problems:
+    if "" not in sequence.order and sorted(sequence.order) != sorted(products):
+        yield Problem(("sequence", "order"), f"must name each product once: {', '.join(products)}")
+
+
+def _check_suppliers(suppliers: Mapping[str, Supplier], storages: Mapping[str, Storage]) -> Problems:
+    for name, supplier in suppliers.items():
+        if supplier.material and supplier.material not in storages:
+            yield Problem(("suppliers", name, "material"), f"is stored nowhere; storages are {', '.join(storages)}")
+
+
+def _check_policies(
+    policies: Mapping[str, Policy], suppliers: Mapping[str, Supplier], storages: Mapping[str, Storage]
+) -> Problems:
+    for material in storages.keys() - policies.keys():
+        yield Problem(("policies", material), "is missing: nobody would ever order it")
+    for material, policy in policies.items():
+        supplier, storage = suppliers.get(policy.supplier), storages.get(material)
+        if storage is None:
+            yield Problem(("policies", material), f"is no storage; storages are {', '.join(storages)}")
+        elif policy.quantity_kg > storage.capacity_kg:
+            yield Problem(("policies", material, "quantity_kg"), "does not fit into the storage")
+        if policy.supplier and (supplier is None or supplier.material not in (material, "")):
+            able = [name for name, other in suppliers.items() if other.material == material]
+            yield Problem(
+                ("policies", material, "supplier"), f"must supply {material}: {', '.join(able) or 'nobody does'}"
+            )
+
+
+def _check_product_tables(stations: Stations, products: Mapping[str, Product]) -> Problems:
+    conching, tempering = stations.Conching, stations.Tempering
+    tables: tuple[tuple[Mapping[str, Any], tuple[str, str]], ...] = (
+        (conching.hours, ("Conching", "hours")),
+        (conching.celsius, ("Conching", "celsius")),
+        (conching.moisture_tau_h, ("Conching", "moisture_tau_h")),
+        (tempering.zones_celsius, ("Tempering", "zones_celsius")),
+    )
+    for table, path in tables:
+        if missing := sorted(products.keys() - table.keys()):
+            yield Problem(("stations", *path), f"says nothing about {', '.join(missing)}")
+
+
+def _check_sizes(buffers: Buffers, stations: Stations) -> Problems:
+    least = {
+        "CleanBeans": max(stations.Cleaning.lot_kg, stations.Roasting.load_kg),
+        "RoastedBeans": max(stations.Roasting.load_kg, stations.Grinding.lot_kg),
+        "LiquorTank": max(stations.Grinding.lot_kg, stations.Mixing.batch_kg),
+        "MassTank": max(stations.Conching.load_kg, stations.Tempering.run_min_kg),
+        "Hopper": stations.Tempering.lot_kg,
+        "Rework": stations.Tempering.lot_kg,
+    }
+    for name, size in least.items():
+        tank: Tank = getattr(buffers, name)
+        if tank.capacity_kg < size:
+            yield Problem(("buffers", name, "capacity_kg"), f"is below a batch of {size:g} kg")
+
+
+def _check_names(transport_min: Mapping[str, float], calendar: Calendar) -> Problems:
+    for name in transport_min.keys() ^ set(STATIONS):
+        message = "is missing" if name in STATIONS else f"is no station; there are {', '.join(STATIONS)}"
+        yield Problem(("transport_min", name), message)
+    if not calendar.shifts or not calendar.days:
+        yield Problem(("calendar",), "must have at least one shift and one day")
+
+
+_CHECKS: tuple[Callable[..., Problems], ...] = (
+    _check_shares,
+    _check_recipes,
+    _check_sequence,
+    _check_suppliers,
+    _check_policies,
+    _check_product_tables,
+    _check_sizes,
+    _check_names,
+)

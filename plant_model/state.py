@@ -1,0 +1,269 @@
+"""Everything that changes: one tree of plain dataclasses, picklable and comparable. Times s, masses kg, money EUR."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from plant_model.activity import ACTIVITIES, Activity
+from plant_model.clock import Agenda
+from plant_model.events import PlantEvent
+from plant_model.packml import State
+from plant_model.randomness import Streams
+
+ROUNDING_KG = 1e-6
+"""Below this a mass is nothing."""
+HEATING_S = 1200.0
+"""Time constant of a machine that warms up, EST."""
+COOLING_S = 7200.0
+"""Time constant of a machine that cools down, EST."""
+
+
+@dataclass(slots=True)
+class Lot:
+    """Material that belongs together: raw, in process or packed."""
+
+    id: str
+    material: str  # a raw material, "Liquor", or a product
+    mass: float
+    made: float  # plant time
+    moisture: float = 0.0  # %
+    foreign: float = 0.0  # % foreign matter
+    price: float = 0.0  # EUR/kg at purchase
+    cases: int = 0  # packed lots only
+    sources: tuple[tuple[str, float], ...] = ()  # lots it was made from, with the mass of each
+
+
+@dataclass(slots=True)
+class Buffer:
+    """A store, tank, bin or conche vessel: lots in first-in-first-out order."""
+
+    name: str
+    capacity: float
+    watchers: tuple[str, ...]  # who looks again when the content changes
+    lots: list[Lot] = field(default_factory=list)
+    transit: list[Lot] = field(default_factory=list)  # on the conveyor towards it, room is kept
+    reserved: dict[str, float] = field(default_factory=dict)  # room kept, by lot id
+
+    @property
+    def level(self) -> float:
+        """Mass that is inside."""
+        return sum(lot.mass for lot in self.lots)
+
+    @property
+    def room(self) -> float:
+        """Mass that may still be sent or reserved."""
+        return self.capacity - self.level - sum(lot.mass for lot in self.transit) - sum(self.reserved.values())
+
+    def fits(self, mass: float) -> bool:
+        """Whether this mass may come; rounding is forgiven."""
+        return self.room > mass - ROUNDING_KG
+
+    @property
+    def cases(self) -> int:
+        """Packed cases that are inside."""
+        return sum(lot.cases for lot in self.lots)
+
+    @property
+    def product(self) -> str:
+        """What is in it or comes to it; "" when empty and unclaimed."""
+        if self.lots or self.transit:
+            return (self.lots or self.transit)[0].material
+        return ""
+
+
+@dataclass(slots=True)
+class Job:
+    """A phase of work on a lot, or a setup without one. `planned` is the ideal time of the phase."""
+
+    phase: str
+    activity: Activity
+    product: str
+    duration: float
+    remaining: float
+    planned: float = 0.0
+    lot: Lot | None = None
+    target: str = ""  # the buffer that is filled or reserved
+
+
+@dataclass(slots=True)
+class Failure:
+    """The life of one failure mode, on the operating clock."""
+
+    remaining: float  # until the next failure
+    age: float = 0.0  # since the last one
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Repair:
+    """A stop that is being ended."""
+
+    fault: str
+    activity: Activity
+    remaining: float
+
+
+@dataclass(slots=True)
+class Wake:
+    """The agenda entry that ends the present activity, and what it will be the end of."""
+
+    entry: int
+    reason: str  # "job", "repair" or a failure mode
+
+
+@dataclass(slots=True)
+class Warmth:
+    """How warm a machine is: 1 at operating temperature, 0 cold; it goes to its target exponentially."""
+
+    value: float = 1.0  # at `since`
+    since: float = 0.0
+    target: float = 1.0
+
+    def at(self, now: float) -> float:
+        """The warmth at a time not before `since`."""
+        lag = HEATING_S if self.target > self.value else COOLING_S
+        return self.target + (self.value - self.target) * math.exp((self.since - now) / lag)
+
+    def turn(self, now: float, target: float) -> None:
+        """Go to another target from now on."""
+        if target != self.target:
+            self.value, self.since, self.target = self.at(now), now, target
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What went through a machine since the epoch."""
+
+    taken: float = 0.0
+    made: float = 0.0
+    waste: dict[str, float] = field(default_factory=dict)  # by kind: left the plant here
+    processed: float = 0.0  # kg of finished jobs
+    defective: float = 0.0
+    earned: float = 0.0  # ideal seconds of what was processed (sum of PRI x PQ)
+    lost: float = 0.0  # ideal seconds of what was defective (sum of PRI x SQ)
+    rejects: dict[str, int] = field(default_factory=dict)  # pieces by cause
+    minor_stops: int = 0
+    breakdowns: int = 0
+
+
+@dataclass(slots=True)
+class Unit:
+    """One machine."""
+
+    name: str
+    station: str
+    activity: Activity = Activity.NoOrder
+    culprit: str = ""  # who starves or blocks it, or the fault
+    state: State = State.Idle
+    since: float = 0.0  # up to here everything is booked
+    times: list[float] = field(default_factory=lambda: [0.0] * len(ACTIVITIES))
+    failures: dict[str, Failure] = field(default_factory=dict)
+    repair: Repair | None = None
+    job: Job | None = None
+    wake: Wake | None = None
+    product: str = ""  # what it is set up for
+    lot: str = ""  # the last lot it had
+    tool_age: float = 0.0  # seconds of operation since its tools were new
+    loose: float = 0.0  # kg of pieces that do not fill a case yet
+    warmth: Warmth = field(default_factory=Warmth)
+    ledger: Ledger = field(default_factory=Ledger)
+
+
+@dataclass(slots=True)
+class Campaign:
+    """What the line makes now: product, conche loads begun, batches left in the present load."""
+
+    product: str = ""  # of the last campaign while the line waits
+    loads: int = 0
+    batches_left: int = 0
+    waiting: str = ""  # "Order" or "Material" while there is nothing to make
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Material on its way, or waiting at the gate for room."""
+
+    id: str
+    material: str
+    supplier: str
+    quantity: float
+    ordered: float
+    due: float
+    arrived: bool = False
+
+
+@dataclass(slots=True)
+class Order:
+    """Cases that a customer waits for."""
+
+    id: str
+    customer: str
+    product: str
+    cases: int
+    placed: float
+    due: float
+
+
+@dataclass(slots=True)
+class Sales:
+    """Orders of one product."""
+
+    backlog: list[Order] = field(default_factory=list)
+    ordered_cases: int = 0
+    shipped_cases: int = 0
+    shipped_mass: float = 0.0
+    shipped_orders: int = 0
+    late_orders: int = 0
+
+
+@dataclass(slots=True)
+class Money:
+    """EUR booked as they arise; the rest follows from times and counts."""
+
+    material: float = 0.0
+    ordering: float = 0.0
+    holding: float = 0.0
+    backorders: float = 0.0
+    gas_kwh: float = 0.0
+
+
+@dataclass(slots=True)
+class Books:
+    """Totals of the plant."""
+
+    delivered_mass: float = 0.0  # first stocks included
+    good_cases: int = 0
+    good_mass: float = 0.0
+    earned: float = 0.0  # ideal seconds of the constraint for what came to the end of the line
+    lost: float = 0.0  # … and for what was defective there
+    opened: float = 0.0  # seconds that the calendar was open, up to `since`
+    since: float = 0.0
+    money: Money = field(default_factory=Money)
+
+
+@dataclass(slots=True)
+class Mark:
+    """The counters as they stood at a full hour: the start of a rolling window."""
+
+    time: float
+    units: dict[str, tuple[float, ...]]
+    line: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class PlantState:
+    """The plant."""
+
+    agenda: Agenda
+    streams: Streams
+    units: dict[str, Unit]
+    buffers: dict[str, Buffer]
+    open: bool = True
+    campaign: Campaign = field(default_factory=Campaign)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    sales: dict[str, Sales] = field(default_factory=dict)
+    books: Books = field(default_factory=Books)
+    marks: list[Mark] = field(default_factory=list)
+    serial: int = 0  # the last number given to a lot, order or delivery
+    events: list[PlantEvent] = field(default_factory=list)  # not yet told

@@ -1,0 +1,93 @@
+"""Mixing: the kneader doses a batch by its recipe, the refiner grinds it fine and fills a conche."""
+
+from __future__ import annotations
+
+from plant_model import flow
+from plant_model.activity import Activity
+from plant_model.capacity import refining_seconds
+from plant_model.layout import conche_names, rework
+from plant_model.machine import Verdict
+from plant_model.planning import next_batch
+from plant_model.randomness import triangular
+from plant_model.spec import LIQUOR
+from plant_model.state import Buffer, Job, Lot, Unit
+from plant_model.stations.base import Workplace
+
+
+class Mixing(Workplace):
+    """Batch; it follows the campaigns and decides what the line makes."""
+
+    def begin(self, unit: Unit) -> Verdict | None:
+        """Set up for the product of the campaign, or dose a batch of it."""
+        product = next_batch(self.floor)
+        if not product:
+            return self.idle("Warehouse")
+        if product != unit.product:
+            self.change_over(unit, self.spec.stations.Mixing.changeover_min, product)
+            return None
+        needs = self._needs(product)
+        for name, mass in needs.items():
+            if self.floor.buffer(name).level < mass:
+                return Activity.Starved, "Grinding" if name == "LiquorTank" else f"Warehouse.{name}"
+        self._dose(unit, product, needs)
+        return None
+
+    def end(self, unit: Unit, job: Job) -> Verdict | None:
+        """Changeover, (cleaning,) batch: mixing, refining into a conche."""
+        if job.activity is not Activity.Running:
+            self._renew_rolls(unit, job)
+            return None
+        assert job.lot is not None  # a batch is one
+        if job.phase == "Mixing":
+            return self._refine(unit, job.lot)
+        unit.ledger.made += job.lot.mass
+        self.finish(unit, job.lot.mass)
+        self.floor.send(job.lot, job.target, self.spec.transport_min[self.name])
+        return None
+
+    def _needs(self, product: str) -> dict[str, float]:
+        """kg by buffer for a batch: rework up to its limit, the rest by recipe."""
+        mixing = self.spec.stations.Mixing
+        returned = min(self.floor.buffer(rework(product)).level, mixing.rework_share_max * mixing.batch_kg)
+        fresh = mixing.batch_kg - returned
+        recipe = self.spec.products[product].recipe
+        needs = {"LiquorTank" if name == LIQUOR else name: share * fresh for name, share in recipe.items() if share > 0}
+        return {**needs, rework(product): returned} if returned > 0.0 else needs
+
+    def _dose(self, unit: Unit, product: str, needs: dict[str, float]) -> None:
+        pieces = [piece for name, mass in needs.items() for piece in self.floor.withdraw(name, mass)]
+        lot = flow.join(pieces, self.floor.number(self.name), product, self.floor.now)
+        unit.ledger.taken += lot.mass
+        self.floor.state.campaign.batches_left -= 1
+        shape = self.spec.stations.Mixing.mix_min
+        seconds = triangular(self.floor.stream(f"{unit.name}.mixing"), shape) * 60.0
+        unit.lot = lot.id
+        unit.job = Job("Mixing", Activity.Running, product, seconds, seconds, shape.mode * 60.0, lot)
+
+    def _refine(self, unit: Unit, lot: Lot) -> Verdict | None:
+        vessel = self._vessel(lot)
+        if vessel is None:
+            return Activity.Blocked, "Conching"
+        assert unit.job is not None
+        unit.ledger.earned += unit.job.planned
+        vessel.reserved[lot.id] = lot.mass
+        seconds = refining_seconds(self.spec)
+        self.start(unit, "Refining", seconds, lot, seconds).target = vessel.name
+        self.floor.touch(vessel)
+        return None
+
+    def _vessel(self, lot: Lot) -> Buffer | None:
+        """A conche that is being filled with this product, else an empty one."""
+        vessels = [self.floor.buffer(name) for name in conche_names(self.spec)]
+        begun = [vessel for vessel in vessels if vessel.product == lot.material]
+        empty = [vessel for vessel in vessels if not vessel.product and not vessel.reserved]
+        return next((vessel for vessel in begun + empty if vessel.fits(lot.mass)), None)
+
+    def _renew_rolls(self, unit: Unit, job: Job) -> None:
+        """Exchange worn rolls within a changeover; then end the setup."""
+        mixing = self.spec.stations.Mixing
+        if unit.tool_age > mixing.roll_life_h * 3600.0:
+            unit.tool_age = 0.0
+            self.set_up(unit, Activity.Changeover, mixing.roll_exchange_h * 3600.0, job.product)
+        else:
+            self.end_setup(unit, job)

@@ -1,0 +1,89 @@
+"""Moulding: bars are deposited, cooled, inspected, wrapped and packed into cases."""
+
+from __future__ import annotations
+
+from plant_model.activity import Activity
+from plant_model.capacity import constraint, line_seconds
+from plant_model.floor import Floor
+from plant_model.layout import finished, rework
+from plant_model.machine import Verdict
+from plant_model.randomness import split
+from plant_model.state import Job, Lot, Unit
+from plant_model.stations.base import Workplace
+
+
+class Moulding(Workplace):
+    """Continuous; part of the rejected bars goes back to mixing, the rest is scrap."""
+
+    def __init__(self, floor: Floor, name: str) -> None:
+        super().__init__(floor, name)
+        station = constraint(self.spec)
+        self._ideal = {product: line_seconds(self.spec, station, product) for product in self.spec.products}
+
+    def begin(self, unit: Unit) -> Verdict | None:
+        """Take the next lot from the hopper; set up first when it is another product."""
+        hopper, moulding = self.floor.buffer("Hopper"), self.spec.stations.Moulding
+        if not hopper.lots:
+            return self.idle("Tempering")
+        if hopper.product != unit.product:
+            self.change_over(unit, moulding.changeover_min, hopper.product)
+            return None
+        lot = self.take_in(unit, "Hopper", hopper.lots[0].mass, unit.product)
+        assert lot is not None  # the hopper has it
+        seconds = lot.mass / moulding.rate_kg_h * 3600.0
+        self.start(unit, "Moulding", seconds, lot, lot.mass * self.planned(unit.product))
+        return None
+
+    def end(self, unit: Unit, job: Job) -> Verdict | None:
+        """Inspect and pack a lot; open cases are emptied before another product comes."""
+        if job.activity is not Activity.Running:
+            if job.activity is Activity.Changeover and unit.loose > 0.0:
+                self._return(unit, unit.loose)
+                unit.loose = 0.0
+            self.end_setup(unit, job)
+            return None
+        assert job.lot is not None  # a lot was taken
+        if not self.floor.buffer(finished(job.product)).fits(job.lot.mass + unit.loose):
+            return Activity.Blocked, "Warehouse"
+        self.finish(unit, job.lot.mass)
+        bad = self._inspect(unit, job.lot)
+        self._pack(unit, job.lot, job.lot.mass - bad)
+        return None
+
+    def _inspect(self, unit: Unit, lot: Lot) -> float:
+        """Sort the rejects out; returns their mass."""
+        moulding, stream = self.spec.stations.Moulding, self.floor.stream("Moulding.quality")
+        bad = lot.mass * float(1.0 - stream.beta(moulding.good_alpha, moulding.good_beta))
+        pieces = round(bad * 1000.0 / moulding.fill_g)
+        for cause, count in zip(moulding.causes, split(stream, pieces, tuple(moulding.causes.values())), strict=True):
+            unit.ledger.rejects[cause] = unit.ledger.rejects.get(cause, 0) + count
+        books, ideal = self.floor.state.books, self._ideal[lot.material]
+        books.earned += lot.mass * ideal
+        books.lost += bad * ideal
+        self.reject(unit, bad, lot.material)
+        self._return(unit, bad)
+        return bad
+
+    def _return(self, unit: Unit, mass: float) -> None:
+        """Send bars back to mixing as far as allowed, scrap the others."""
+        store = self.floor.buffer(rework(unit.product))
+        again = min(mass * self.spec.stations.Moulding.rework_share, store.room)
+        unit.ledger.made += again
+        self.discard(unit, "Scrap", mass - again)
+        self.floor.put(Lot(self.floor.number("Rework"), unit.product, again, self.floor.now), store.name)
+
+    def _pack(self, unit: Unit, lot: Lot, good: float) -> None:
+        """Fill cases; what is left over waits loose for the next lot."""
+        moulding, books = self.spec.stations.Moulding, self.floor.state.books
+        unit.loose += good
+        cases = int(unit.loose / self.spec.case_kg)
+        if cases == 0:
+            return
+        mass = cases * self.spec.case_kg
+        unit.loose -= mass
+        unit.ledger.made += mass
+        books.good_cases += cases
+        books.good_mass += mass
+        packed = Lot(lot.id, lot.material, mass, self.floor.now, cases=cases, sources=lot.sources)
+        minutes = moulding.tunnel_min + self.spec.transport_min[self.name]
+        self.floor.send(packed, finished(lot.material), minutes)
