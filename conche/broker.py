@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -27,8 +28,12 @@ def find_mosquitto() -> str | None:
 
 
 def mosquitto_settings(port: int) -> str:
-    """Mosquitto's configuration file for the demo: loopback, so no passwords; queues as long as a slow reader needs."""
+    """Mosquitto's configuration file for the demo: loopback, so no passwords; queues as long as a slow reader needs.
+
+    It stays the user that started it: with a change of user the kernel forgets that it is to die with its keeper.
+    """
     return (
+        f"user {pwd.getpwuid(os.geteuid()).pw_name}\n"
         f"listener {port} {HOST}\n"
         "allow_anonymous true\n"
         "persistence false\n"

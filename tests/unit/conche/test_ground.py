@@ -1,4 +1,4 @@
-"""Before anything starts: ports are free, the state folder can be written, nobody else is in it; else one clear line."""
+"""Before anything starts: ports are free, the state folder is writable and nobody else's; else one clear line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def test_a_port_in_use_is_named_with_the_setting_that_changes_it():
         port = taken.getsockname()[1]
         with pytest.raises(Failure) as failure:
             check_ports([listener(port)])
-    assert str(failure.value) == (
-        f"port {port} on 127.0.0.1 (OPC UA) is in use: choose another with CONCHE_OPCUA_PORT"
-    )
+    assert str(failure.value) == (f"port {port} on 127.0.0.1 (OPC UA) is in use: choose another with CONCHE_OPCUA_PORT")
     assert failure.value.code == 1
 
 

@@ -1,0 +1,93 @@
+"""`conche browse`: what an OPC UA server offers, as the gateway would see it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+
+from conche import logs
+from conche.failure import MISUSED, Failure
+
+if TYPE_CHECKING:  # the room is slow to import
+    from gateway.opcua.settings import SourceSettings
+    from gateway.values import Tag
+
+_COLUMNS = ("PATH", "NODE", "TYPE", "UNIT", "ACCESS")
+_PASSWORD = "CONCHE_OPCUA_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def browse(
+    url: Annotated[str, typer.Argument(help="The server: opc.tcp://host:port.")] = "opc.tcp://127.0.0.1:4840",
+    include: Annotated[
+        list[str] | None, typer.Argument(help="Patterns on browse paths below Objects: 'Machines/**', '**/Energy/*'.")
+    ] = None,
+    *,
+    exclude: Annotated[list[str] | None, typer.Option(help="Patterns on browse paths to leave out.")] = None,
+    user: Annotated[str, typer.Option(help=f"User name; the password is taken from {_PASSWORD}.")] = "",
+    policy: Annotated[str, typer.Option(help="Security policy: None, Basic256Sha256, …")] = "None",
+    pki: Annotated[Path, typer.Option(help="Folder of the client's certificate; made when missing.")] = Path(
+        "var/gateway/pki"
+    ),
+) -> None:
+    """List the variables that an OPC UA server offers: browse path, NodeId, type, unit, access.
+
+    Patterns are those of a gateway's settings, so this shows what `include` and `exclude` will take.
+    """
+    from gateway.contract import GatewayError  # noqa: PLC0415
+
+    logs.configure(logs.Level.ERROR)
+    settings = _settings(url, include, exclude, user, policy)
+    try:
+        tags = asyncio.run(_discover(settings, pki))
+    except GatewayError as error:
+        raise Failure(str(error)) from error
+    for line in aligned([_COLUMNS, *map(row, tags)]):
+        typer.echo(line)
+    typer.echo(f"{len(tags)} variables", err=True)
+
+
+def _settings(url: str, include: list[str] | None, exclude: list[str] | None, user: str, policy: str) -> SourceSettings:
+    from gateway.opcua.settings import SourceSettings  # noqa: PLC0415
+
+    security = {"policy": policy, "user": user, "password": os.environ.get(_PASSWORD, "") if user else ""}
+    data = {"name": "browse", "url": url, "security": security, "include": include or ["**"], "exclude": exclude or []}
+    try:
+        return SourceSettings.model_validate(data)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+        raise Failure("; ".join(problems), MISUSED) from error
+
+
+async def _discover(settings: SourceSettings, pki: Path) -> list[Tag]:
+    from gateway.naming import Naming, NamingSettings  # noqa: PLC0415
+    from gateway.opcua.browse import find_variables  # noqa: PLC0415
+    from gateway.opcua.describe import describe  # noqa: PLC0415
+    from gateway.opcua.patterns import Selection  # noqa: PLC0415
+    from gateway.opcua.session import Session  # noqa: PLC0415
+
+    session = await Session.connect(settings, pki)
+    try:
+        found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
+        return sorted(await describe(session, found, settings.name, Naming(NamingSettings())), key=lambda tag: tag.path)
+    finally:
+        await session.close()
+
+
+def row(tag: Tag) -> tuple[str, ...]:
+    """A tag as the columns of the list."""
+    access = "".join(("r", "w" if tag.writable else "", "h" if tag.historised else ""))
+    kind = "Enumeration" if tag.enum else tag.data_type.name.capitalize()
+    return ("/".join(tag.path), tag.node, kind, tag.unit, access)
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows as lines with their columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
