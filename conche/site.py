@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from conche.config import ConfigError, Document, Finding, Findings, OwnProblem
+from conche.config import Document, Findings, OwnProblem
 
 if TYPE_CHECKING:  # the rooms are slow to import: each command takes what it needs
     from gateway.settings import GatewaySettings
@@ -92,10 +92,11 @@ def load_plant(file: Path, environment: Mapping[str, str]) -> Plant:
     """Read the plant of a site file. Raises ConfigError."""
     findings = Findings()
     document, settings = _load_settings(file, environment, findings)
-    plant = _plant(document, settings, environment, findings)
+    if settings.plant is None:
+        findings.add(document, ("plant",), "is missing: this file starts no plant")
+    plant = _plant(document, settings, environment, findings) if settings.plant is not None else None
     findings.settle()
-    if plant is None:
-        raise ConfigError([Finding(file, 0, ("plant",), "is missing: this file starts no plant")])
+    assert plant is not None
     return plant
 
 
