@@ -1,0 +1,173 @@
+"""HistoryRead of raw values, with continuation points that hold everything they need (OPC 10000-11, 6.5.3)."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import struct
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from asyncua import ua
+
+from opcua_server.clock import from_datetime
+from opcua_server.history.historian import Historian
+from opcua_server.history.samples import Samples, concatenate, from_rows
+from opcua_server.history.store import FIRST, LAST
+from opcua_server.history.wire import history_data, kind_of
+from opcua_server.services.limits import MAX_HISTORY_VALUES
+from opcua_server.uatypes import Foreign, status
+
+_MAX_VALUES_PER_CALL = 100_000
+_MAC_BYTES = 16
+_NULL_YEAR = 1601
+"""Of the null DateTime (OPC 10000-6, 5.2.2.5)."""
+_NO_BOUND = ua.StatusCodes.BadBoundNotFound
+_LAYOUT = struct.Struct("<qq??q?q")
+
+
+@dataclass(frozen=True)
+class Span:
+    """What of a node is still to be read: times low … high, both included, and where a bound has to be said missing."""
+
+    low: int
+    high: int
+    newest_first: bool = False
+    lead_missing: bool = False
+    lead: int = 0
+    tail_missing: bool = False
+    tail: int = 0
+
+    def after(self, last_read: int) -> Span:
+        """What is left after a sample."""
+        rest = replace(self, lead_missing=False)
+        return replace(rest, high=last_read - 1) if self.newest_first else replace(rest, low=last_read + 1)
+
+
+def _moment(time: datetime | None) -> int | None:
+    """Unix nanoseconds, None for the null DateTime."""
+    if time is None or time.year <= _NULL_YEAR:
+        return None
+    return min(from_datetime(time), LAST)
+
+
+def span_of(details: ua.ReadRawModifiedDetails) -> Span | None:
+    """The times a client asks for; None where it says too little. The end is not included, unless it is the start."""
+    start, end = _moment(details.StartTime), _moment(details.EndTime)
+    if start is not None and end is not None:
+        if start <= end:
+            return Span(start, max(end - 1, start), lead=start, tail=end)
+        return Span(end + 1, start, newest_first=True, lead=start, tail=end)
+    if not details.NumValuesPerNode or (start is None and end is None):
+        return None
+    return Span(FIRST, end, newest_first=True, lead=end) if end is not None else Span(start or 0, LAST, lead=start or 0)
+
+
+class HistoryReading:
+    """The history service. It stands in the place of asyncua's history manager."""
+
+    def __init__(self, historian: Historian, namespace: int, aspace: Foreign) -> None:
+        self._historian, self._namespace, self._aspace = historian, namespace, aspace
+        self._key = secrets.token_bytes(32)
+
+    async def init(self) -> None:
+        """Nothing to prepare; asyncua asks."""
+
+    async def stop(self) -> None:
+        """Nothing to end: the historian is its maker's; asyncua asks."""
+
+    async def read_history(self, params: ua.HistoryReadParameters) -> list[ua.HistoryReadResult]:
+        """One result a node."""
+        if params.ReleaseContinuationPoints:
+            return [ua.HistoryReadResult() for _ in params.NodesToRead]
+        size = max(_MAX_VALUES_PER_CALL // len(params.NodesToRead), 1)
+        return [await self._read(params, asked, min(size, MAX_HISTORY_VALUES)) for asked in params.NodesToRead]
+
+    async def _read(
+        self, params: ua.HistoryReadParameters, asked: ua.HistoryReadValueId, size: int
+    ) -> ua.HistoryReadResult:
+        refused = self._refusal(params, asked)
+        if refused is not None:
+            return _refused(refused)
+        details, name = params.HistoryReadDetails, str(asked.NodeId.Identifier)
+        if asked.ContinuationPoint:
+            span = self._continued(asked.ContinuationPoint, name)
+            return await self._page(name, span, size, details) if span else _refused("BadContinuationPointInvalid")
+        span = span_of(details)
+        if span is None:
+            return _refused("BadHistoryOperationInvalid")
+        return await self._page(name, await self._bounded(name, span) if details.ReturnBounds else span, size, details)
+
+    def _refusal(self, params: ua.HistoryReadParameters, asked: ua.HistoryReadValueId) -> str | None:
+        """The name of the status code that refuses a read, if so."""
+        details = params.HistoryReadDetails
+        if asked.NodeId not in self._aspace:
+            return "BadNodeIdUnknown"
+        is_ours = asked.NodeId.NamespaceIndex == self._namespace and asked.NodeId.Identifier in self._historian.types
+        if not is_ours or not isinstance(details, ua.ReadRawModifiedDetails) or details.IsReadModified:
+            return "BadHistoryOperationUnsupported"
+        if params.TimestampsToReturn not in (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both):
+            return "BadTimestampNotSupported"
+        return "BadIndexRangeNoData" if asked.IndexRange else None
+
+    async def _bounded(self, name: str, span: Span) -> Span:
+        """The span, widened to the samples at or just beyond its ends."""
+        span = await self._with_lead(name, span)
+        return span if span.tail == 0 else await self._with_tail(name, span)
+
+    async def _with_lead(self, name: str, span: Span) -> Span:
+        backwards = span.newest_first
+        window = (span.lead, LAST) if backwards else (FIRST, span.lead)
+        found = await self._historian.read(name, *window, 1, newest_first=not backwards)
+        if not len(found):
+            return replace(span, lead_missing=True)
+        bound = int(found.time[0])
+        return replace(span, high=bound) if backwards else replace(span, low=bound)
+
+    async def _with_tail(self, name: str, span: Span) -> Span:
+        backwards = span.newest_first
+        window = (FIRST, span.tail) if backwards else (span.tail, LAST)
+        found = await self._historian.read(name, *window, 1, newest_first=backwards)
+        if not len(found):
+            return replace(span, tail_missing=True)
+        bound = int(found.time[0])
+        return replace(span, low=bound) if backwards else replace(span, high=bound)
+
+    async def _page(self, name: str, span: Span, size: int, details: ua.ReadRawModifiedDetails) -> ua.HistoryReadResult:
+        size = min(details.NumValuesPerNode or size, size)
+        samples = await self._historian.read(name, span.low, span.high, size + 1, newest_first=span.newest_first)
+        point: Any = None
+        if len(samples) > size:
+            samples = samples[:size]
+            point = self._point(span.after(int(samples.time[-1])), name)
+        type_ = self._historian.types[name]
+        samples = _with_missing_bounds(samples, span, type_, is_last=point is None)
+        data: Any = history_data(type_, samples)
+        return ua.HistoryReadResult(status("Good" if len(samples) else "GoodNoData"), point, data)
+
+    def _point(self, span: Span, name: str) -> bytes:
+        """A continuation point: what is left, signed."""
+        left = (span.low, span.high, span.newest_first, span.lead_missing, span.lead, span.tail_missing, span.tail)
+        data = _LAYOUT.pack(*left)
+        return data + self._signature(data, name)
+
+    def _continued(self, point: bytes, name: str) -> Span | None:
+        data, signature = point[:-_MAC_BYTES], point[-_MAC_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(data, name)):
+            return None
+        return Span(*_LAYOUT.unpack(data))
+
+    def _signature(self, data: bytes, name: str) -> bytes:
+        return hmac.digest(self._key, data + name.encode(), "sha256")[:_MAC_BYTES]
+
+
+def _with_missing_bounds(samples: Samples, span: Span, type_: ua.VariantType, *, is_last: bool) -> Samples:
+    kind = kind_of(type_)
+    lead = [from_rows(kind, [(span.lead, None, _NO_BOUND)])] if span.lead_missing else []
+    tail = [from_rows(kind, [(span.tail, None, _NO_BOUND)])] if span.tail_missing and is_last else []
+    return concatenate(kind, [*lead, samples, *tail]) if lead or tail else samples
+
+
+def _refused(name: str) -> ua.HistoryReadResult:
+    return ua.HistoryReadResult(status(name))
