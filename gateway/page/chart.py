@@ -24,7 +24,7 @@ _HIDDEN = {"silent": True, "tooltip": {"show": False}, "lineStyle": {"opacity": 
 _FLOATS = (DataType.FLOAT, DataType.DOUBLE)
 _MS = 1_000_000
 _TOP, _BOTTOM = 1.0, 7.0  # % of the chart above the first and below the last strip
-_TITLE = 0.24  # share of a strip that its title takes
+_TITLE, _GAP = 0.2, 0.1  # shares of a strip: its title above, room below
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ def options(strips: Sequence[Strip], start: int, end: int) -> dict[str, Any]:
 
 def name(tag: Tag) -> str:
     """A tag as people call it: the named parts that tell it from others, or its browse path."""
-    parts = (tag.names.get("station"), tag.names.get("tag"))
-    return " · ".join(parts) if all(parts) else "/".join(tag.path)  # type: ignore[arg-type]
+    station, last = tag.names.get("station"), tag.names.get("tag")
+    return text.spaced(f"{station} · {last}") if station and last else "/".join(tag.path)
 
 
 def _title(strip: Strip, index: int, count: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _title(strip: Strip, index: int, count: int) -> dict[str, Any]:
 def _grid(index: int, count: int) -> dict[str, Any]:
     height = (100.0 - _TOP - _BOTTOM) / count
     top = _strip_top(index, count) + height * _TITLE
-    return {"left": 56, "right": 12, "top": f"{top:.2f}%", "height": f"{height * (1 - _TITLE) - 2:.2f}%"}
+    return {"left": 56, "right": 12, "top": f"{top:.2f}%", "height": f"{height * (1 - _TITLE - _GAP):.2f}%"}
 
 
 def _strip_top(index: int, count: int) -> float:

@@ -92,7 +92,7 @@ class Lamp(Part[State]):
 
 
 class NamedLamp(Part[tuple[str, State]]):
-    """A connection in the header: its name is always in sight, its state as long as it is not simply connected."""
+    """A connection in the header; the style hides the word where all is well and leaves the icon."""
 
     def __init__(self) -> None:
         super().__init__(box("span", "link"))
@@ -105,6 +105,7 @@ class NamedLamp(Part[tuple[str, State]]):
         name, state = what
         self._name.set_text(name)
         self._lamp.show(state)
+        point_out(self.root, f"{name}: {state.text}")
 
 
 class UnitRow(Part[Unit]):
@@ -133,6 +134,7 @@ class StationCard(Part[Station]):
     def _build(self) -> None:
         self._name = text("h3")
         self._lamp = Lamp()
+        self._reason = text("span", "reason")
         with box("dl"):
             self._product, self._lot, self._speed = (self._fact(name) for name in ("Product", "Lot", "Speed"))
             self._oee = self._fact("OEE")
@@ -149,6 +151,8 @@ class StationCard(Part[Station]):
         self.root.classes(replace=f"card station edge-{what.state.tone}{' stale' if what.stale else ''}")
         self._name.set_text(what.name)
         self._lamp.show(what.state)
+        self._reason.set_text(what.state.detail)
+        point_out(self._reason, what.state.detail)
         self._product.set_text(what.product)
         self._lot.set_text(what.lot)
         self._speed.set_text(what.speed)
@@ -165,13 +169,13 @@ class StockBar(Part[Stock]):
 
     def _build(self) -> None:
         self._name = text("span", "stock-name")
+        self._lamp = Lamp()
+        self._on_order = text("span", "stock-order")
         self._level = text("span", "stock-level")
         with box("div", "bar"):
             self._fill = box("div", "bar-fill")
             self._coming = box("div", "bar-coming")
             self._mark = box("div", "bar-mark")
-        self._lamp = Lamp()
-        self._on_order = text("span", "stock-order")
 
     def _put(self, what: Stock) -> None:
         self.root.classes(replace=f"stock tone-{what.state.tone}{' stale' if what.stale else ''}")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from gateway.opcua.patterns import compiled
 from gateway.page.settings import KpiSettings, LineSettings, PageSettings
 from gateway.values import DataType, Tag
 
@@ -57,9 +58,9 @@ def make_plan(tags: Iterable[Tag], version: int, settings: PageSettings) -> Plan
     cast = _Cast()
     for tag in tags:
         path = "/".join(tag.path)
-        if anything.fullmatch(path):
+        if anything.match(path):
             for part, pattern in patterns:
-                if pattern.fullmatch(path):
+                if pattern.match(path):
                     _give(cast, part, tag)
     return Plan(
         version,
@@ -72,17 +73,6 @@ def make_plan(tags: Iterable[Tag], version: int, settings: PageSettings) -> Plan
     )
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A browse path's pattern as a regular expression over its names, joined by slashes."""
-    *folders, name = pattern.split("/")
-    above = "".join("(?:[^/]+/)*" if level == "**" else _level(level) + "/" for level in folders)
-    return re.compile(above + (".+" if name == "**" else _level(name)))
-
-
-def _level(level: str) -> str:
-    return "[^/]*".join(map(re.escape, level.split("*")))
-
-
 def _patterns(settings: PageSettings) -> list[tuple[str, re.Pattern[str]]]:
     wanted = [
         ("clock", settings.clock),
@@ -92,7 +82,7 @@ def _patterns(settings: PageSettings) -> list[tuple[str, re.Pattern[str]]]:
         *((f"kpi.{index}", kpi.tag) for index, kpi in enumerate(settings.kpis)),
         *((f"trend.{index}", pattern) for index, pattern in enumerate(settings.trends)),
     ]
-    return [(part, compile_pattern(pattern)) for part, pattern in wanted if pattern]
+    return [(part, compiled(pattern)) for part, pattern in wanted if pattern]
 
 
 def _give(cast: _Cast, part: str, tag: Tag) -> None:

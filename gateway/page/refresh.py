@@ -65,6 +65,7 @@ class Refresher:
         model = self._model()
         for screen in tuple(self._screens):
             screen.show(model)
+        for screen in tuple(self._screens):
             await screen.draw()
 
     async def _follow_catalogue(self) -> None:

@@ -27,7 +27,7 @@ class Screen:
         self._dark = ui.dark_mode(THEMES[wish.theme])
         self._top = TopBar()
         with self._top.root:
-            self._theme = ui.button(icon=_THEME_ICONS[wish.theme], on_click=self._next_theme)
+            self._theme = ui.button(icon=_THEME_ICONS[wish.theme], color=None, on_click=self._next_theme)
             self._theme.props('flat round dense aria-label="theme"').classes("theme")
         with box("div", "board"):
             self._kpis = Many(box("section", "kpis"), KpiTile)

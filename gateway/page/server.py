@@ -105,6 +105,7 @@ async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]
         lifespan="off",
         ws="websockets-sansio",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

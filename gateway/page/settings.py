@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from gateway.page.tone import Tone
 
 Pattern = Annotated[str, Field(min_length=1)]
-"""A browse path such as "Machines/*/Performance/OEE": `*` is any text within a level, `**` any number of levels."""
+"""A browse path such as "Machines/*/Performance/OEE": `*` matches within one name, `**` across names."""
 
 
 class _Section(BaseModel):

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import structlog
 from fastapi import FastAPI
-from nicegui import Client, app, ui
+from nicegui import Client, ui
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
@@ -25,8 +24,6 @@ RECONNECT_S = 10.0
 
 _STYLE = Path(__file__).with_name("page.css")
 _SITE = "gateway.page.site"  # key in the ASGI scope
-
-log = structlog.get_logger(__name__)
 
 
 class Site:
@@ -68,7 +65,6 @@ def application() -> FastAPI:
         tailwind=False,
         show_welcome_message=False,
     )
-    app.on_exception(lambda error: log.error("page failed", exc_info=error))
     return made
 
 

@@ -22,12 +22,12 @@ SILENT = ("Tag", "At", "Why")
 _NS = 1e9
 _MB = 1e6
 _LINK_TONES = {
-    Link.CONNECTED: Tone.RUN,
+    Link.CONNECTED: Tone.GOOD,
     Link.REPAIRING: Tone.WAIT,
-    Link.WAITING: Tone.HOLD,
+    Link.WAITING: Tone.WARN,
     Link.STOPPED: Tone.STOP,
 }
-_MAIL_TONES = {"sent": Tone.RUN, "waiting": Tone.WAIT, "dead": Tone.FAULT}
+_MAIL_TONES = {"sent": Tone.GOOD, "waiting": Tone.WAIT, "dead": Tone.FAULT}
 
 
 def link_state(connection: Connection) -> State:
@@ -49,7 +49,7 @@ def journal(status: JournalStatus) -> State:
     """The journal in one line."""
     if status.failure:
         return State(f"Journal does not commit: {status.failure}", Tone.FAULT)
-    return State(f"Journal commits: record {status.head:,}, {status.bytes / _MB:,.1f} MB on disk", Tone.RUN)
+    return State(f"Journal commits: record {status.head:,}, {status.bytes / _MB:,.1f} MB on disk", Tone.GOOD)
 
 
 def mails(status: MailStatus, now: int) -> Rows:
@@ -72,9 +72,9 @@ def silent_summary(status: Status) -> State:
     """How many tags do not deliver."""
     count = sum(len(reasons) for _, reasons in _reasons(status))
     if not count:
-        return State("every tag delivers", Tone.RUN)
+        return State("every tag delivers", Tone.GOOD)
     more = f", the first {MOST_ROWS} shown" if count > MOST_ROWS else ""
-    return State(f"{count:,} {'tag' if count == 1 else 'tags'}{more}", Tone.HOLD)
+    return State(f"{count:,} {'tag' if count == 1 else 'tags'}{more}", Tone.WARN)
 
 
 def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 from gateway.sinks.latest import Value
@@ -11,6 +12,7 @@ from gateway.values import DataType, Tag
 NOTHING = "—"
 """Stands where there is no good value."""
 
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
 _UNCERTAIN, _BAD = 1, 2
 _INTEGERS = frozenset(range(DataType.SBYTE, DataType.UINT64 + 1))
 _NS = 1_000_000_000
@@ -52,10 +54,15 @@ def figure(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".") if size else "0"
 
 
+def spaced(name: str) -> str:
+    """A browse name with spaces where its words begin: "CocoaButter" becomes "Cocoa Butter"."""
+    return _WORD_START.sub(" ", name)
+
+
 def age(seconds: float) -> str:
     """A span of time in its largest unit: "0.4 s", "12 s", "3 min", "2 h", "5 d"."""
     if seconds < 1:
-        return f"{max(seconds, 0):.1f} s"
+        return f"{math.floor(max(seconds, 0) * 10) / 10} s"
     for limit, unit, name in ((_MINUTE, 1, "s"), (_HOUR, _MINUTE, "min"), (_DAY, _HOUR, "h")):
         if seconds < limit:
             return f"{seconds // unit:.0f} {name}"

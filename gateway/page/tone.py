@@ -9,21 +9,25 @@ from enum import StrEnum
 class Tone(StrEnum):
     """What a state means to somebody who passes by, from calm to urgent."""
 
+    GOOD = "good"  # as it should be
     RUN = "run"  # produces
     READY = "ready"  # could produce, or is about to
     STOP = "stop"  # stopped on purpose
     WAIT = "wait"  # kept waiting by its surroundings
-    HOLD = "hold"  # kept from working by itself: somebody should look
+    HOLD = "hold"  # kept from working by something of its own
+    WARN = "warn"  # somebody should look
     FAULT = "fault"  # failed: somebody must act
     NONE = "none"  # not known
 
 
 ICONS = {
+    Tone.GOOD: "check",
     Tone.RUN: "play_arrow",
     Tone.READY: "radio_button_unchecked",
     Tone.STOP: "stop",
     Tone.WAIT: "hourglass_empty",
     Tone.HOLD: "pause",
+    Tone.WARN: "priority_high",
     Tone.FAULT: "warning",
     Tone.NONE: "question_mark",
 }
@@ -50,7 +54,7 @@ PACKML = {
 }
 """The 17 states of ISA-TR88.00.02. Suspended has an external cause, held an internal one."""
 
-_URGENCY = (Tone.NONE, Tone.RUN, Tone.READY, Tone.STOP, Tone.WAIT, Tone.HOLD, Tone.FAULT)
+_WEIGHT = (Tone.NONE, Tone.STOP, Tone.READY, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.HOLD, Tone.WARN, Tone.FAULT)
 
 
 def tone_of(text: str, more: Mapping[str, Tone]) -> Tone:
@@ -58,6 +62,6 @@ def tone_of(text: str, more: Mapping[str, Tone]) -> Tone:
     return more.get(text) or PACKML.get(text.lower(), Tone.NONE)
 
 
-def most_urgent(tones: Iterable[Tone]) -> Tone:
-    """What a group of units shows as one."""
-    return max(tones, key=_URGENCY.index, default=Tone.NONE)
+def weightiest(tones: Iterable[Tone]) -> Tone:
+    """What a group of units shows as one: trouble before work, work before rest."""
+    return max(tones, key=_WEIGHT.index, default=Tone.NONE)

@@ -36,9 +36,9 @@ class TrendPanel:
             with box("div", "head"):
                 text("h2", words="Trends")
                 self._note = text("span", "note", "" if courses else "no historian is configured")
-                self._windows = ui.toggle(WINDOWS, value=wish.window_s, on_change=self._choose)
+                self._windows = ui.toggle(WINDOWS, value=wish.window_s).on("update:model-value", self._choose)
                 self._windows.props("dense unelevated no-caps")
-                self._select = ui.select({}, multiple=True, on_change=self._choose)
+                self._select = ui.select({}, multiple=True).on("update:model-value", self._choose)
                 self._select.props(f"dense outlined options-dense max-values={chart.MOST_STRIPS}").classes("tags")
             self._chart = ui.echart({}).classes("chart")
 
@@ -49,6 +49,7 @@ class TrendPanel:
         self._select.set_options(
             {tag.id: chart.name(tag) for tag in tags}, value=chosen or list(self._tags)[:FIRST_STRIPS]
         )
+        self._chosen_anew()
 
     async def draw(self) -> None:
         """Draw the chart when it is due: about once for each point by which it moves."""
@@ -74,8 +75,11 @@ class TrendPanel:
 
     async def _choose(self) -> None:
         """Somebody chose other tags or another window."""
-        self._select.props.set_optional("display-value", f"Tags ({len(self._chosen())})")
+        self._chosen_anew()
         self._wish = replace(self._wish, tags=tuple(self._chosen()), window_s=self._windows.value)
         self._tell(self._wish)
-        self._drawn = 0
         await self.draw()
+
+    def _chosen_anew(self) -> None:
+        self._select.props.set_optional("display-value", f"Tags ({len(self._chosen())})")
+        self._drawn = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gateway.health import UP, Verdict, health
@@ -11,7 +10,7 @@ from gateway.page import tables, text
 from gateway.page.model import Header, Kpi, Model, State, Station, Stock, Unit
 from gateway.page.plan import Place, Plan
 from gateway.page.settings import KpiSettings, PageSettings
-from gateway.page.tone import Tone, most_urgent, tone_of
+from gateway.page.tone import Tone, tone_of, weightiest
 from gateway.page.view import View
 from gateway.sinks.latest import Latest, Value
 from gateway.status import Status
@@ -20,7 +19,7 @@ from gateway.values import Tag
 Courses = Mapping[int, Sequence[float]]
 """The last hour of a tag by its id, oldest value first, NaN where there is none."""
 
-_VERDICT_TONES = {Verdict.OK: Tone.RUN, Verdict.DEGRADED: Tone.HOLD, Verdict.FAILED: Tone.FAULT}
+_VERDICT_TONES = {Verdict.OK: Tone.GOOD, Verdict.DEGRADED: Tone.WARN, Verdict.FAILED: Tone.FAULT}
 _SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 24.0
 _FULL = 1.25  # a bar without a range is this much longer than what it must show
 
@@ -71,9 +70,9 @@ def _station(place: Place, status: Status, latest: Latest, tones: Mapping[str, T
     oee = _last(latest, place.tags.get("oee"))
     anything = next(iter(place.tags.values()), None) or next(iter(place.units[0].tags.values()))
     return Station(
-        place.name,
+        text.spaced(place.name),
         state,
-        _text(place, "product", latest),
+        _product(place, units, latest),
         _text(place, "lot", latest),
         _text(place, "speed", latest),
         _text(place, "oee", latest),
@@ -83,8 +82,15 @@ def _station(place: Place, status: Status, latest: Latest, tones: Mapping[str, T
     )
 
 
+def _product(place: Place, units: Sequence[Unit], latest: Latest) -> str:
+    """What the station makes, or all that its units make."""
+    if "product" in place.tags:
+        return _text(place, "product", latest)
+    return ", ".join(dict.fromkeys(unit.product for unit in units if unit.product != text.NOTHING)) or text.NOTHING
+
+
 def _unit(place: Place, latest: Latest, tones: Mapping[str, Tone]) -> Unit:
-    return Unit(place.name, _state(place, latest, tones), _text(place, "product", latest))
+    return Unit(text.spaced(place.name), _state(place, latest, tones), _text(place, "product", latest))
 
 
 def _state(place: Place, latest: Latest, tones: Mapping[str, Tone]) -> State:
@@ -94,10 +100,11 @@ def _state(place: Place, latest: Latest, tones: Mapping[str, Tone]) -> State:
 
 
 def _summary(units: Sequence[Unit]) -> State:
-    """A station's state from its units': how many of them are in the most frequent one, the most urgent tone."""
-    (common, count), *_ = Counter(unit.state.text for unit in units).most_common()
-    shown = common if count == len(units) else f"{count} of {len(units)} {common}"
-    return State(shown, most_urgent(unit.state.tone for unit in units))
+    """A station's state from its units': the weightiest, and how many of them are in it."""
+    tone = weightiest(unit.state.tone for unit in units)
+    first = next(unit.state for unit in units if unit.state.tone is tone)
+    count = sum(unit.state.text == first.text for unit in units)
+    return State(first.text if count == len(units) else f"{count} of {len(units)} {first.text}", tone, first.detail)
 
 
 def _stock(place: Place, status: Status, latest: Latest) -> Stock:
@@ -106,7 +113,7 @@ def _stock(place: Place, status: Status, latest: Latest) -> Stock:
     full = tag.high if tag.high > 0 else _FULL * max(level, limit, 1.0)
     share = _share(level, full)
     return Stock(
-        place.name,
+        text.spaced(place.name),
         text.with_unit(text.value_text(tag, _last(latest, tag)), tag.unit),
         share,
         _share(limit, full) if limit > 0 else -1.0,
@@ -121,8 +128,8 @@ def _stock_state(level: float, limit: float, coming: float) -> State:
     if math.isnan(level):
         return State("no value", Tone.NONE)
     if not level < limit:
-        return State("enough", Tone.RUN)
-    return State("low, ordered", Tone.WAIT) if coming > 0 else State("low", Tone.HOLD)
+        return State("enough", Tone.GOOD)
+    return State("low, ordered", Tone.WAIT) if coming > 0 else State("low", Tone.WARN)
 
 
 def _kpi(kpi: KpiSettings, tag: Tag | None, status: Status, latest: Latest, courses: Courses) -> Kpi:
@@ -144,7 +151,7 @@ def _change_tone(change: float, kpi: KpiSettings) -> Tone:
     """Better or worse; a change that rounds to zero is neither."""
     if not math.isfinite(change) or format(abs(change), kpi.format) == format(0.0, kpi.format):
         return Tone.NONE
-    return Tone.RUN if (change > 0) is (kpi.good == "high") else Tone.HOLD
+    return Tone.GOOD if (change > 0) is (kpi.good == "high") else Tone.WARN
 
 
 def spark_points(course: Sequence[float]) -> str:

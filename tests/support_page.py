@@ -150,7 +150,9 @@ class FakeGateway:
         for material, (level, limit, coming, capacity) in STOCKS.items():
             names = {"station": material, "tag": "Level"}
             for name, value in (("Level", level), ("ReorderPoint", limit), ("OnOrder", coming)):
-                self._add(f"Warehouse/{material}/{name}", DataType.DOUBLE, value, "kg", names=names, low=0.0, high=capacity)
+                self._add(
+                    f"Warehouse/{material}/{name}", DataType.DOUBLE, value, "kg", names=names, low=0.0, high=capacity
+                )
 
     async def give(self, path: str, value: object, status: int = 0, time: int | None = None) -> None:
         """A value for the page."""
