@@ -1,0 +1,66 @@
+"""Questions to the history: what a tag did between two moments, which events and gaps there were."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from gateway.history.compaction import readable
+from gateway.history.samples import Series, between, joined, thinned
+from gateway.history.schema import connect_reader
+from gateway.history.staging import Tail
+from gateway.values import Event, Gap, Tag
+
+
+class HistoryReader:
+    """A reading connection, opened when it is needed, used by one thread at a time. May raise sqlite3.Error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def series(self, tag: Tag, start: int, end: int, points: int, tails: Iterable[Tail]) -> Series:
+        """What the tag did from start to end, in at most so many points."""
+        found = self._open().execute("SELECT id FROM series WHERE source = ? AND node = ?", (tag.source, tag.node))
+        row = found.fetchone()
+        if row is None:
+            return thinned(joined([]), points)
+        bodies = self._open().execute(
+            "SELECT body FROM block WHERE series = ? AND first <= ? AND last >= ? ORDER BY id", (row[0], end, start)
+        )
+        parts = list(readable(row[0], (body for (body,) in bodies)))
+        for tail in tails:
+            parts += tail.of(row[0])
+        return thinned(between(joined(parts), start, end), points)
+
+    def events(self, start: int, end: int, limit: int) -> list[Event]:
+        """The newest events from start to end, by rising time."""
+        rows = self._open().execute(
+            "SELECT * FROM event WHERE time BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (start, end, limit)
+        )
+        return [Event(*columns, orjson.loads(fields)) for *columns, fields in rows][::-1]
+
+    def gaps(self, start: int, end: int, limit: int) -> list[Gap]:
+        """The newest gaps that touch start to end, by rising end."""
+        rows = self._open().execute(
+            "SELECT * FROM gap WHERE last >= ? AND first <= ? ORDER BY last DESC LIMIT ?", (start, end, limit)
+        )
+        found = [
+            Gap(position, source, tuple(orjson.loads(tags)), first, last, reason)
+            for position, source, tags, first, last, reason in rows
+        ]
+        return found[::-1]
+
+    def close(self) -> None:
+        """Idempotent; the next question opens anew."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect_reader(self._path)
+        return self._connection
