@@ -1,4 +1,4 @@
-"""Columns from the bytes of a DataChangeNotification: with NumPy in place where all values have one shape, else by scan."""
+"""Columns from the bytes of a DataChangeNotification: by NumPy in place where they are all alike, else by scan."""
 
 from __future__ import annotations
 
@@ -67,20 +67,18 @@ def _places(n: int) -> NDArray[np.int64]:
 def _part(index: NDArray[np.int64], rows: NDArray[np.void], received: int) -> Part:
     """Rows of one shape as columns."""
     names = rows.dtype.names or ()
-    status = rows["status"].copy() if "status" in names else np.zeros(len(rows), np.uint32)
+    status = rows["status"].astype(np.uint32) if "status" in names else np.zeros(len(rows), np.uint32)
     return Part(index, rows["handle"].astype(np.int32), _values(rows), status, _times(rows, received))
 
 
 def _values(rows: NDArray[np.void]) -> NDArray[Any]:
     if "value" not in (rows.dtype.names or ()):
         return np.full(len(rows), None, object)
+    value: NDArray[Any] = rows["value"].copy()
     code = int(rows["shape"][0]) >> 8
     if code == DataType.BOOLEAN:
-        return np.not_equal(rows["value"], 0)
-    if code == DataType.DATETIME:
-        return nanoseconds(rows["value"])
-    plain: NDArray[Any] = rows["value"].copy()
-    return plain
+        return value.astype(np.bool_)
+    return nanoseconds(value) if code == DataType.DATETIME else value
 
 
 def _times(rows: NDArray[np.void], received: int) -> NDArray[np.int64]:
@@ -104,7 +102,7 @@ def nanoseconds(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where the values of each shape are in a mixed body; most bodies carry the same tags in the same order as before."""
+    """Where the values of each shape are in a mixed body; most bodies carry the same tags as one before."""
 
     starts: NDArray[np.int64]
     shapes: NDArray[np.uint32]

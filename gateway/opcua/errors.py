@@ -50,6 +50,10 @@ class ServiceFault(GatewayError):  # noqa: N818 - named as OPC UA names it
         self.code = code
 
 
+class NoAnswer(NotConnected):
+    """The server did not answer in time."""
+
+
 class SessionLost(NotConnected):
     """The session is gone at the server though the link may be up: a new one is needed."""
 
@@ -72,7 +76,7 @@ def translated(url: str) -> Iterator[None]:
     except ua.UaStatusCodeError as error:
         raise fault(error.code) from error
     except TimeoutError as error:
-        raise NotConnected(f"{url} does not answer") from error
+        raise NoAnswer(f"{url} does not answer") from error
     except (OSError, ua.UaError, Malformed) as error:
         raise NotConnected(f"{url}: {str(error) or type(error).__name__}") from error
     except Exception as error:

@@ -1,4 +1,4 @@
-"""How DataValues lie in a body: NumPy row types for what has a fixed size, and where the values of a mixed body begin."""
+"""How DataValues lie in a body: row types for what has a fixed size, and where the values of a mixed body begin."""
 
 from __future__ import annotations
 

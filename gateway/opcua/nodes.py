@@ -36,7 +36,7 @@ class Namespaces:
         self._index = {uri: index for index, uri in reversed(tuple(enumerate(self.uris)))}
 
     def text(self, node: ua.NodeId) -> str:
-        """The text "nsu=<uri>;s=<id>", in namespace 0 "i=<id>". UnknownNamespaceError for an index that the array has not."""
+        """The text "nsu=<uri>;s=<id>", in namespace 0 "i=<id>". UnknownNamespaceError for an unknown index."""
         identifier = _WRITE.get(node.NodeIdType, lambda value: f"i={value}")(node.Identifier)
         uri = getattr(node, "NamespaceUri", None)
         if not uri and node.NamespaceIndex == 0:

@@ -12,6 +12,11 @@ def following(sequence: int) -> int:
     return sequence % _LAST + 1
 
 
+def preceding(sequence: int) -> int:
+    """The number before this one; before 1 comes 0, none, when it is not known that the numbers have rolled over."""
+    return sequence - 1
+
+
 def missing(last: int, sequence: int) -> tuple[int, ...] | None:
     """What lies between the last message that we have and this one; None if this one is old.
 

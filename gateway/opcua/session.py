@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import structlog
 from asyncua import Client, ua
+from asyncua.common.utils import Buffer
 from asyncua.crypto import security_policies
+from asyncua.ua.ua_binary import struct_from_binary
 
 from gateway.contract import GatewayError, NotConnected
 from gateway.opcua.errors import ServiceFault, translated
@@ -173,7 +175,16 @@ class Session:
             answer = await protocol.send_request(request, timeout_s)
             return answer.read(len(answer))
 
-    async def keep_channel(self) -> None:
+    async def create_subscription(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
+        """Create a subscription. The library's own call would start its publish loop too."""
+        answer = await self.call(ua.CreateSubscriptionRequest(Parameters=parameters))
+        with translated(self.url):
+            response = struct_from_binary(ua.CreateSubscriptionResponse, Buffer(answer))
+            response.ResponseHeader.ServiceResult.check()
+            result: ua.CreateSubscriptionResult = response.Parameters
+            return result
+
+    async def keep_channel(self) -> NoReturn:
         """Renew the secure channel before it expires, for ever."""
         while True:
             await asyncio.sleep(self._client.secure_channel_timeout / 1000 * _RENEW_AT)

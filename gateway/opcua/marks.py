@@ -1,0 +1,96 @@
+"""How far each tag's values are in the journal, as arrays by tag id: what to read from history is decided here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gateway.opcua.errors import BAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from gateway.opcua.decode import Part
+    from gateway.values import Tag
+
+OVERFLOW = 0x480
+"""InfoType DataValue with the overflow bit: the server's queue was too short, values are lost (OPC 10000-4, 7.39.1)."""
+
+
+class Marks:
+    """Times are Unix ns, 0 = none. One entry a tag id; ids of other sources stay unused."""
+
+    def __init__(self) -> None:
+        self._known = np.zeros(0, np.bool_)
+        self.last = np.zeros(0, np.int64)  # source time of the newest live value in the journal
+        self.first = np.zeros(0, np.int64)  # source time of the first live value since the last cut
+        self.pending = np.zeros(0, np.int64)  # history is missing from here on
+        self.status = np.zeros(0, np.uint32)  # of the newest live value
+        self.heard = 0  # when the last message came
+        self.lost_since = 0  # when messages were lost, until the loss is dealt with
+
+    def admit(self, tags: Iterable[Tag]) -> None:
+        """Make room for these tags and let their values in."""
+        ids = np.fromiter((tag.id for tag in tags), np.int64)
+        missing = int(ids.max(initial=-1)) + 1 - len(self._known)
+        if missing > 0:
+            for name in ("_known", "last", "first", "pending", "status"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros(missing + len(old) // 2, old.dtype)]))
+        self._known[ids] = True
+
+    def knows(self, parts: Sequence[Part]) -> bool:
+        """Whether all values belong to tags that were admitted: handles come from outside."""
+        size = len(self._known)
+        return all(p.tag.min() >= 0 and p.tag.max() < size and bool(self._known[p.tag].all()) for p in parts)
+
+    def note(self, parts: Iterable[Part], received: int) -> None:
+        """Live values are in the journal: one assignment a column."""
+        self.heard = max(self.heard, received)
+        for part in parts:
+            self.last[part.tag] = part.time
+            self.status[part.tag] = part.status
+            new = self.first[part.tag] == 0
+            if new.any():
+                self.first[part.tag[new][::-1]] = part.time[new][::-1]
+
+    def recall(self, parts: Iterable[Part], received: int) -> None:
+        """Take the newest times from what the journal has already, in any order."""
+        self.heard = max(self.heard, received)
+        for part in parts:
+            np.maximum.at(self.last, part.tag, part.time)
+
+    def cut(self, tags: Iterable[Tag], before: int) -> None:
+        """The stream of values is interrupted: history of these tags is missing after what we have of each.
+
+        `before` is where history begins for a tag of which we have nothing; 0: it is not wanted.
+        """
+        ids = np.fromiter((tag.id for tag in tags), np.int64)
+        self.first[ids] = 0
+        idle = ids[self.pending[ids] == 0]
+        self.pending[idle] = np.where(self.last[idle] > 0, self.last[idle], before)
+
+    def open_ids(self) -> NDArray[np.int64]:
+        """Tags whose history is missing, the longest missing first."""
+        ids = np.flatnonzero(self.pending)
+        return ids[np.argsort(self.pending[ids], kind="stable")]
+
+    def lose(self) -> None:
+        """Messages are lost from now on, or since a loss that is not dealt with yet."""
+        self.lost_since = self.lost_since or self.heard
+
+    def quiet_ids(self) -> list[int]:
+        """Tags of which no value was ever seen."""
+        return [int(i) for i in np.flatnonzero(self._known & (self.last == 0))]
+
+    def bad_ids(self) -> list[int]:
+        """Tags whose newest value has a bad status."""
+        return [int(i) for i in np.flatnonzero(self.status >= BAD)]
+
+
+def overflows(parts: Iterable[Part]) -> int:
+    """How many of these values say that others before them were lost at the server."""
+    return sum(int(((part.status & OVERFLOW) == OVERFLOW).sum()) for part in parts)

@@ -1,0 +1,252 @@
+"""The publish loop: requests in flight, answers cut, stored, and only then acknowledged (OPC 10000-4, 5.14.5)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from time import time_ns
+from typing import TYPE_CHECKING, NoReturn
+
+import structlog
+from asyncua import ua
+
+from gateway.contract import GatewayError
+from gateway.journal import Draft, Kind
+from gateway.opcua.decode import decode_data
+from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
+from gateway.opcua.marks import overflows
+from gateway.opcua.sequence import missing, preceding
+from gateway.opcua.wire import Body, Message, Published, publish_response, republish_response, status_change
+from gateway.store.record import INDEX_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.opcua.decode import Part
+    from gateway.opcua.events import EventReader
+    from gateway.opcua.intake import Intake
+    from gateway.opcua.marks import Marks
+    from gateway.opcua.session import Session
+    from gateway.opcua.subscription import Subscription, Subscriptions
+    from gateway.status import SourceStatus
+
+IN_FLIGHT = 3
+"""PublishRequests at the server, so that it can answer while the last answer is being stored."""
+
+MARGIN_S = 2.0
+"""What a keep-alive may be late."""
+
+_GONE = frozenset({ua.StatusCodes.BadNoSubscription, ua.StatusCodes.BadSubscriptionIdInvalid})
+_HARMLESS = frozenset({ua.StatusCodes.BadTimeout, ua.StatusCodes.BadSequenceNumberUnknown})
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What some answers bring, to be stored together."""
+
+    received: int
+    drafts: list[Draft] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    event_ids: list[bytes] = field(default_factory=list)
+    acknowledge: list[tuple[int, int]] = field(default_factory=list)  # subscription, sequence number
+    newest: dict[int, int] = field(default_factory=dict)  # subscription -> sequence number
+    loss: str = ""  # why messages are lost for good
+    trouble: GatewayError | None = None  # what ends the loop once all before it is stored
+
+
+class Publisher:
+    """Takes what the subscriptions of one session report. One run() at a time."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - it stands between all of these
+        self,
+        session: Session,
+        subscriptions: Subscriptions,
+        intake: Intake,
+        marks: Marks,
+        events: EventReader,
+        status: SourceStatus,
+        on_loss: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._subscriptions = subscriptions
+        self._intake = intake
+        self._marks = marks
+        self._events = events
+        self._status = status
+        self._on_loss = on_loss
+        self._depth = IN_FLIGHT
+        self._asked: set[asyncio.Task[bytes]] = set()
+        self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
+        self._acknowledge: list[tuple[int, int]] = []
+
+    async def run(self) -> NoReturn:
+        """Publish until it fails: NotConnected, SessionLost, SubscriptionLost or ServiceFault."""
+        try:
+            while True:
+                self._ask()
+                await self._take(await self._answers())
+        finally:
+            for task in self._asked:
+                task.cancel()
+            await asyncio.gather(*self._asked, return_exceptions=True)
+
+    def _ask(self) -> None:
+        """Have as many requests at the server as it allows; the first one carries the acknowledgements."""
+        while len(self._asked) < self._depth:
+            request = ua.PublishRequest()
+            request.Parameters.SubscriptionAcknowledgements = [
+                ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=sequence)
+                for subscription, sequence in self._acknowledge
+            ]
+            self._acknowledge = []
+            task = asyncio.ensure_future(self._session.call(request, timeout_s=0))
+            self._asked.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[bytes]) -> None:
+        if not task.cancelled():
+            task.exception()  # it is met where the answer is read; here it is only marked as seen
+            self._answered.put_nowait(task)
+
+    async def _answers(self) -> list[asyncio.Task[bytes]]:
+        """All answers that are here, at least one. NoAnswer when the server is silent for longer than it may be."""
+        silence = max(s.silence_s for s in self._subscriptions.by_id.values()) + MARGIN_S
+        try:
+            async with asyncio.timeout(silence):
+                answers = [await self._answered.get()]
+        except TimeoutError as error:
+            raise NoAnswer(f"{self._session.url} was silent for {silence:.1f} s, not even a keep-alive came") from error
+        while not self._answered.empty():
+            answers.append(self._answered.get_nowait())
+        self._asked.difference_update(answers)
+        return answers
+
+    async def _take(self, answers: list[asyncio.Task[bytes]]) -> None:
+        batch = _Batch(received=time_ns())
+        for answer in answers:
+            try:
+                published = self._read(answer)
+                if published is not None:
+                    await self._accept(published, batch)
+            except GatewayError as error:
+                batch.trouble = batch.trouble or error
+                break
+        await self._intake.store(batch.drafts, lambda: self._stored(batch), self._stay)
+        if batch.loss:
+            raise SubscriptionLost(batch.loss)
+        if batch.trouble:
+            raise batch.trouble
+
+    def _read(self, answer: asyncio.Task[bytes]) -> Published | None:
+        """The answer cut; None where it says nothing of importance."""
+        try:
+            with translated(self._session.url):
+                return publish_response(answer.result())
+        except ServiceFault as fault:
+            if fault.code in _GONE:
+                raise SubscriptionLost(str(fault)) from fault
+            if fault.code == ua.StatusCodes.BadTooManyPublishRequests:
+                self._depth = max(1, self._depth - 1)
+            elif fault.code not in _HARMLESS:
+                raise
+            return None
+
+    async def _accept(self, published: Published, batch: _Batch) -> None:
+        """Put a message, and those missing before it, into the batch."""
+        subscription = self._subscriptions.by_id.get(published.subscription)
+        if subscription is None:
+            return  # of a subscription that was given up
+        message, last = published.message, batch.newest.get(subscription.id, subscription.last)
+        gap = missing(last, message.sequence)
+        if gap is None:
+            if message.notifications:  # it came a second time: the acknowledgement was lost
+                batch.acknowledge.append((subscription.id, message.sequence))
+            return
+        for number in gap:
+            await self._recover(subscription, number, published, batch)
+        if message.notifications:
+            self._unpack(subscription, message, batch)
+        else:
+            batch.newest[subscription.id] = preceding(message.sequence)
+
+    async def _recover(self, subscription: Subscription, number: int, published: Published, batch: _Batch) -> None:
+        """Have a missing message sent again."""
+        message = None
+        if number in published.available:
+            message = await self._republish(subscription.id, number)
+        if message is not None:
+            self._unpack(subscription, message, batch)
+        elif subscription.last or batch.newest:  # else the server does not count from 1
+            batch.loss = f"message {number} is lost: {'' if published.available else 'no '}messages are kept"
+
+    async def _republish(self, subscription: int, number: int) -> Message | None:
+        parameters = ua.RepublishParameters(SubscriptionId=subscription, RetransmitSequenceNumber=number)
+        try:
+            answer = await self._session.call(ua.RepublishRequest(Parameters=parameters))
+            with translated(self._session.url):
+                message = republish_response(answer)
+        except ServiceFault as fault:
+            _log.warning("message cannot be republished", source=self._intake.source, number=number, reason=str(fault))
+            return None
+        _log.info("message republished", source=self._intake.source, number=number)
+        return message if message.sequence == number else None
+
+    def _unpack(self, subscription: Subscription, message: Message, batch: _Batch) -> None:
+        for notification in message.notifications:
+            if notification.kind == Body.DATA_CHANGE:
+                self._data(notification.body, batch)
+            elif notification.kind == Body.EVENTS:
+                self._event_list(notification.body, batch)
+            elif notification.kind == Body.STATUS_CHANGE:
+                batch.trouble = _status_trouble(notification.body) or batch.trouble
+        batch.newest[subscription.id] = message.sequence
+        batch.acknowledge.append((subscription.id, message.sequence))
+
+    def _data(self, body: bytes, batch: _Batch) -> None:
+        parts = decode_data(body, batch.received)
+        count = sum(len(part.index) for part in parts)
+        said = int.from_bytes(body[:4], "little", signed=True)
+        if count != max(said, 0) or said >> INDEX_BITS > 0 or not self._marks.knows(parts):
+            batch.loss = f"a notification of {said} values makes no sense, {count} of them could be read"
+        elif count:
+            batch.drafts.append(Draft(Kind.DATA, self._intake.source, body, count, received=batch.received))
+            batch.parts += parts
+
+    def _event_list(self, body: bytes, batch: _Batch) -> None:
+        with translated(self._session.url):
+            for event_id, draft in self._events.drafts(body, batch.received):
+                batch.drafts.append(draft)
+                batch.event_ids.append(event_id)
+
+    def _stored(self, batch: _Batch) -> None:
+        """All of it is in the journal: remember how far we are, and acknowledge with the next request."""
+        if batch.loss:
+            self._on_loss()
+        for subscription, sequence in batch.newest.items():
+            self._subscriptions.by_id[subscription].last = sequence
+        self._marks.note(batch.parts, batch.received)
+        self._events.remember(batch.event_ids)
+        self._acknowledge += batch.acknowledge
+        values = sum(len(part.index) for part in batch.parts)
+        self._status.values += values
+        self._status.notifications += len(batch.drafts)
+        self._status.events += len(batch.event_ids)
+        self._status.overflows += overflows(batch.parts)
+        self._status.last_value = batch.received if values else self._status.last_value
+
+    async def _stay(self) -> None:
+        """Keep the subscriptions alive while the journal refuses; what is wrong with the link, the loop will meet."""
+        try:
+            await self._subscriptions.touch(self._session)
+        except GatewayError as error:
+            _log.debug("subscriptions cannot be kept alive", source=self._intake.source, reason=str(error))
+
+
+def _status_trouble(body: bytes) -> GatewayError | None:
+    """What a StatusChangeNotification means for the subscription."""
+    status = status_change(body)
+    if is_bad(status) or status == ua.StatusCodes.GoodSubscriptionTransferred:
+        return SubscriptionLost(in_words(status))
+    return None

@@ -1,0 +1,211 @@
+"""An OPC UA server as a source: connected as long as it runs, repaired when it must be, everything into the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, NoReturn
+
+import structlog
+
+from gateway.backoff import delay
+from gateway.contract import GatewayError
+from gateway.opcua.backfill import Backfill
+from gateway.opcua.errors import SubscriptionLost, in_words
+from gateway.opcua.events import EventReader, find_event_types, monitor_events
+from gateway.opcua.intake import Intake
+from gateway.opcua.marks import Marks
+from gateway.opcua.pending import PendingFile
+from gateway.opcua.publish import Publisher
+from gateway.opcua.recall import recall
+from gateway.opcua.repair import Ladder, Rung
+from gateway.opcua.subscription import Subscriptions
+from gateway.opcua.tags import TagSet
+from gateway.status import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from pathlib import Path
+
+    from gateway.journal import Journal
+    from gateway.naming import Naming
+    from gateway.opcua.session import Session
+    from gateway.opcua.settings import SourceSettings
+    from gateway.status import SourceStatus
+    from gateway.values import Tag
+
+_BASE_S = 0.5
+_STABLE_S = 10.0  # a connection that held for so long has earned a quick first retry
+_TICK_S = 0.5
+_SECOND = 1_000_000_000
+
+_log = structlog.get_logger(__name__)
+
+
+class OpcUaSource:
+    """One server. `state` is the folder for the client certificate (pki/) and for notes on unfinished history."""
+
+    def __init__(
+        self, settings: SourceSettings, journal: Journal, naming: Naming, status: SourceStatus, state: Path
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._status = status
+        self._marks = Marks()
+        self._intake = Intake(journal, status)
+        self._events = EventReader(settings.name)
+        self._tags = TagSet(settings, journal, naming)
+        self._subscriptions = Subscriptions(settings)
+        self._pending = PendingFile(state / f"{settings.name}.backfill.json")
+        self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
+        self._ladder = Ladder(settings, state / "pki")
+        self._events_refused = ""
+        self._holes = asyncio.Event()  # history is missing and may be read
+
+    async def run(self) -> NoReturn:
+        """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""
+        try:
+            await self._remember()
+            attempt, trouble = 0, None
+            while True:
+                began = monotonic()
+                trouble = await self._serve(trouble)
+                attempt = 1 if monotonic() - began > _STABLE_S else attempt + 1
+                await asyncio.sleep(delay(attempt, _BASE_S, self._settings.retry_max_s))
+        finally:
+            await self._ladder.close()
+            self._status.connection.become(Link.STOPPED)
+
+    async def _remember(self) -> None:
+        """What the last run left: tags, how far the journal is with them, history that was not finished."""
+        tags = self._tags.tags()
+        self._marks.admit(tags)
+        await recall(self._journal, self._settings.name, tags, self._marks)
+        unfinished = await asyncio.to_thread(self._pending.load)
+        for tag in tags:
+            self._marks.pending[tag.id] = unfinished.get(tag.id, 0)
+
+    async def _serve(self, trouble: GatewayError | None) -> GatewayError:
+        """Connect, deliver until something breaks, and say what."""
+        try:
+            await self._deliver(trouble)
+        except SubscriptionLost as error:
+            _log.warning("subscription lost", source=self._settings.name, reason=str(error))
+            return error
+        except GatewayError as error:
+            reason: GatewayError = error
+        except Exception as error:  # noqa: BLE001 - a source never ends by itself; logged with its traceback
+            _log.exception("unexpected, the source begins anew", source=self._settings.name)
+            reason = GatewayError(f"unexpected: {type(error).__name__}: {error}")
+        self._ladder.drop_link()
+        if self._status.connection.link is not Link.WAITING or self._status.connection.reason != str(reason):
+            _log.warning("not connected", source=self._settings.name, reason=str(reason))
+        self._status.connection.become(Link.WAITING, str(reason))
+        return reason
+
+    async def _deliver(self, trouble: GatewayError | None) -> NoReturn:
+        session, rung = await self._ladder.climb(trouble)
+        self._status.connection.become(Link.REPAIRING, f"{rung}: subscribing")
+        is_new = rung is not Rung.REACTIVATE or not self._subscriptions.by_id
+        if is_new:
+            await self._begin_anew(session, same_session=rung is not Rung.RENEW)
+        publisher = Publisher(
+            session, self._subscriptions, self._intake, self._marks, self._events, self._status, self._cut
+        )
+        tending = self._tend(session, is_new=is_new, after=str(trouble or "the gateway was not running"))
+        await _together(publisher.run(), session.keep_channel(), tending, self._fill(session))
+
+    async def _begin_anew(self, session: Session, *, same_session: bool) -> None:
+        """Make the stream start afresh, and note first what will be missing from it."""
+        self._cut()
+        await self._pending.save(self._marks.pending, at_once=True)
+        await self._subscriptions.restart(session, same_session=same_session)
+
+    def _cut(self) -> None:
+        self._marks.lose()
+        self._marks.cut(self._historised(self._tags.tags()), self._first_history())
+
+    async def _tend(self, session: Session, *, is_new: bool, after: str) -> NoReturn:
+        """Monitor everything that is wanted, and go on looking for what is new or was rejected."""
+        done = self._subscriptions.accepted | self._subscriptions.rejected.keys()
+        await self._subscriptions.add(session, [tag for tag in self._tags.tags() if tag.id not in done])
+        if is_new:
+            await self._announce_loss(after)
+            await self._monitor_events(session)
+        while True:
+            await self._browse(session)
+            until = monotonic() + (self._settings.rebrowse_s or float("inf"))
+            while monotonic() < until:
+                self._show_silent()
+                await asyncio.sleep(_TICK_S)
+                if await self._subscriptions.retry(session):
+                    self._holes.set()
+
+    async def _announce_loss(self, after: str) -> None:
+        """Say what was lost of the tags that have no history to read it from."""
+        since, self._marks.lost_since = self._marks.lost_since, 0
+        has_history = {tag.id for tag in self._historised(self._tags.tags())}
+        lost = [tag.id for tag in self._tags.tags() if tag.id not in has_history and self._marks.last[tag.id]]
+        if since and lost:
+            await self._intake.announce(lost, since, time_ns(), f"no history to read what was missed: {after}")
+
+    async def _monitor_events(self, session: Session) -> None:
+        if self._settings.events:
+            self._events.types = await find_event_types(session)
+            first = next(iter(self._subscriptions.by_id.values()))
+            self._events_refused = await monitor_events(session, first, self._events.types)
+
+    async def _browse(self, session: Session) -> None:
+        """Have the tags that the server has now."""
+        came, went = await self._tags.browse(session)
+        self._marks.admit(came)
+        self._marks.cut(self._historised(came), self._first_history())
+        await self._pending.save(self._marks.pending, at_once=bool(came))
+        await self._subscriptions.add(session, came)
+        await self._subscriptions.drop(session, [tag.id for tag in went])
+        self._status.tags = len(self._tags.by_node)
+        self._holes.set()
+
+    async def _fill(self, session: Session) -> NoReturn:
+        """Read what is missing from history, whenever something is."""
+        while True:
+            await self._holes.wait()
+            self._holes.clear()
+            if len(self._marks.open_ids()):
+                await asyncio.sleep(self._settings.backfill.settle_s)
+                await self._backfill.run(session)
+            if self._status.connection.link is Link.REPAIRING:
+                self._status.connection.become(Link.CONNECTED)
+
+    def _show_silent(self) -> None:
+        """List every tag that does not deliver, with the reason."""
+        tags = {tag.id: tag for tag in self._tags.tags()}
+        reasons = dict.fromkeys(self._marks.quiet_ids(), "no value came yet")
+        reasons |= {i: in_words(int(self._marks.status[i])) for i in self._marks.bad_ids()}
+        reasons |= {i: rejection.reason for i, rejection in self._subscriptions.rejected.items()}
+        silent = {"/".join(tags[i].path): reason for i, reason in reasons.items() if i in tags}
+        self._status.silent = silent | ({"Server (events)": self._events_refused} if self._events_refused else {})
+
+    def _historised(self, tags: Sequence[Tag]) -> list[Tag]:
+        return [tag for tag in tags if tag.historised and self._settings.backfill.enabled]
+
+    def _readable(self) -> list[Tag]:
+        return [tag for tag in self._historised(self._tags.tags()) if tag.id in self._subscriptions.accepted]
+
+    def _first_history(self) -> int:
+        back = self._settings.backfill.first_history_s
+        return time_ns() - round(back * _SECOND) if back else 0
+
+
+async def _together(*jobs: Coroutine[None, None, NoReturn]) -> NoReturn:
+    """Run jobs that do not end by themselves until one fails; its error is raised, the others are cancelled."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    raise AssertionError("a job ended by itself")

@@ -1,0 +1,236 @@
+"""A journal in memory, asyncua servers on loopback, a TCP proxy that can be cut or go silent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asyncua import Server, ua
+from asyncua.common.node import Node
+
+from gateway.catalogue import TagCatalogue
+from gateway.journal import Draft, JournalError, Kind, Record
+from gateway.naming import Naming, NamingSettings
+from gateway.opcua.decode import decode_data
+from gateway.opcua.settings import SourceSettings
+from gateway.opcua.source import OpcUaSource
+from gateway.status import SourceStatus
+from gateway.values import Tag
+
+URI = "urn:test:plant"
+NAMING = Naming(NamingSettings(paths=[{"match": "{station}/{tag}"}]))
+
+
+@dataclass
+class FakeJournal:
+    """The journal's API in memory; `refuses` makes commits fail, `on_append` looks on."""
+
+    records: list[Record] = field(default_factory=list)
+    catalogue: TagCatalogue = field(default_factory=TagCatalogue)
+    refuses: bool = False
+    refused: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def head(self) -> int:
+        return len(self.records)
+
+    async def append(self, drafts: Sequence[Draft]) -> int:
+        await asyncio.sleep(0)
+        if self.refuses:
+            self.refused += 1
+            raise JournalError("disk full")
+        for draft in drafts:
+            self.records.append(
+                Record(
+                    self.head + 1, draft.kind, draft.source, draft.received, draft.historical, draft.count, draft.body
+                )
+            )
+        self.changed.set()
+        return self.head
+
+    async def adopt(self, source: str, tags: Sequence[Tag]) -> list[Tag]:
+        plan = self.catalogue.plan(source, tags, 1)
+        self.catalogue.apply(plan)
+        return list(plan.tags)
+
+    async def read(self, first: int, last: int, max_bytes: int) -> list[Record]:
+        return self.records[first - 1 : last]
+
+    def of(self, kind: Kind) -> list[Record]:
+        return [record for record in self.records if record.kind is kind]
+
+    def values(self, name: str, historical: bool | None = None) -> list[tuple[int, object, int]]:
+        """Time, value and status of a tag by the last name of its path, in the order of the journal."""
+        (wanted,) = [tag.id for tag in self.catalogue if tag.path[-1] == name]
+        found = []
+        for record in self.of(Kind.DATA):
+            if historical is not None and record.historical != historical:
+                continue
+            for part in decode_data(record.body, record.received):
+                here = np.flatnonzero(part.tag == wanted)
+                found += [(int(part.time[i]), part.value[i], int(part.status[i])) for i in here]
+        return found
+
+    async def until(self, holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        """Wait until something holds of what is stored."""
+        async with asyncio.timeout(timeout_s):
+            while not holds():
+                self.changed.clear()
+                try:
+                    async with asyncio.timeout(0.05):
+                        await self.changed.wait()
+                except TimeoutError:
+                    continue
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Plant:
+    """An asyncua server with variables in folders; `write` sets a value with a source time of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"opc.tcp://127.0.0.1:{port}/"
+        self.nodes: dict[str, Node] = {}
+        self.server = Server()
+        self.uris: tuple[str, ...] = (URI,)
+        self.clock = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def start(self) -> Plant:
+        await self.server.init()
+        self.server.set_endpoint(self.url)
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        for uri in self.uris:
+            await self.server.register_namespace(uri)
+        self.index = await self.server.get_namespace_index(URI)
+        return self
+
+    async def folder(self, name: str, parent: Node | None = None) -> Node:
+        return await (parent or self.server.nodes.objects).add_folder(
+            ua.NodeId(name, self.index), ua.QualifiedName(name, self.index)
+        )
+
+    async def add(self, folder: Node, name: str, value: object, kind: ua.VariantType = ua.VariantType.Double) -> Node:
+        node = await folder.add_variable(ua.NodeId(name, self.index), ua.QualifiedName(name, self.index), value, kind)
+        self.nodes[name] = node
+        return node
+
+    async def write(self, name: str, value: object, kind: ua.VariantType = ua.VariantType.Double) -> datetime:
+        self.clock += timedelta(milliseconds=1)
+        await self.server.write_attribute_value(
+            self.nodes[name].nodeid, ua.DataValue(ua.Variant(value, kind), SourceTimestamp=self.clock)
+        )
+        return self.clock
+
+
+@dataclass
+class Proxy:
+    """TCP between client and server. cut() drops the links, `silent` lets bytes vanish while the link stays up."""
+
+    target: int
+    port: int = 0
+    silent: bool = False
+    refuses: bool = False
+    accepted: int = 0
+    _links: set[asyncio.StreamWriter] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+
+    async def start(self) -> Proxy:
+        self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self.port}/"
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.close()
+            return
+        self.accepted += 1
+        try:
+            there_reader, there = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.close()
+            return
+        self._links |= {writer, there}
+        await asyncio.gather(self._pump(reader, there), self._pump(there_reader, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                if not self.silent:
+                    writer.write(data)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    def cut(self) -> None:
+        for writer in self._links:
+            writer.transport.abort()
+        self._links.clear()
+
+    async def stop(self) -> None:
+        self.cut()
+        if self._server is not None:
+            self._server.close()
+
+
+@dataclass
+class Run:
+    """A source that is running."""
+
+    journal: FakeJournal
+    status: SourceStatus
+    source: OpcUaSource
+    task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(url: str, state: Path, journal: FakeJournal | None = None, **settings: object) -> AsyncIterator[Run]:
+    journal = journal or FakeJournal()
+    quick = {"settle_s": 0.1, "first_history_s": 0, "pause_s": 0} | dict(settings.pop("backfill", {}))  # type: ignore[call-overload]
+    chosen = {
+        "name": "plant",
+        "url": url,
+        "publishing_interval_ms": 20,
+        "keepalive_s": 1,
+        "timeout_s": 3,
+        "retry_item_s": 0.2,
+        "retry_max_s": 0.3,
+        "events": False,
+        "rebrowse_s": 0,
+        "backfill": quick,
+    } | settings
+    status = SourceStatus("plant", url)
+    source = OpcUaSource(SourceSettings(**chosen), journal, NAMING, status, state)
+    task = asyncio.ensure_future(source.run())
+    try:
+        yield Run(journal, status, source, task)
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def plant(port: int | None = None, uris: tuple[str, ...] = (URI,)) -> AsyncIterator[Plant]:
+    """A server that can be filled before it is started with `async with one.server`; stopped at the end."""
+    one = Plant(port or free_port())
+    one.uris = uris
+    await one.start()
+    yield one
