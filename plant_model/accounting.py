@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from plant_model.activity import MEANINGS, WORKING, Activity, Element
+from plant_model.activity import MEANINGS, WORKING, Element
 from plant_model.calendar import opened
-from plant_model.capacity import constraint
-from plant_model.costs import Costs, costs, plant_electricity, stock_value
+from plant_model.costs import Costs, base_load, costs, electricity, stock_value
 from plant_model.floor import Floor
 from plant_model.layout import tank
 from plant_model.spec import PlantSpec
@@ -40,7 +39,7 @@ class Counts(NamedTuple):
 
     def since(self, before: tuple[float, ...]) -> Counts:
         """What was counted since an earlier count."""
-        return Counts(*[now - then for now, then in zip(self, before, strict=True)])
+        return Counts._make(now - then for now, then in zip(self, before, strict=True))
 
 
 class Performance(NamedTuple):
@@ -65,7 +64,7 @@ class Line(NamedTuple):
     def since(self, before: tuple[float, ...]) -> Line:
         """What was counted since an earlier, flat count."""
         flat = [now - then for now, then in zip(self.flat(), before, strict=True)]
-        return Line(*flat[:5], Costs(*flat[5:]))
+        return Line._make((*flat[:5], Costs._make(flat[5:])))
 
     def flat(self) -> tuple[float, ...]:
         """All numbers in one row."""
@@ -80,7 +79,7 @@ def counts(unit: Unit, now: float) -> Counts:
     elements[MEANINGS[unit.activity].element] += now - unit.since
     ledger = unit.ledger
     earned = ledger.earned + (unit.job.planned * progress(unit, now) if unit.job else 0.0)
-    return Counts(*elements, earned, ledger.lost, ledger.processed, ledger.defective)
+    return Counts._make((*elements, earned, ledger.lost, ledger.processed, ledger.defective))
 
 
 def progress(unit: Unit, now: float) -> float:
@@ -94,13 +93,17 @@ def progress(unit: Unit, now: float) -> float:
 
 def together(parts: Iterable[Counts]) -> Counts:
     """The counters of machines that share the work."""
-    return Counts(*map(sum, zip(*parts, strict=True)))
+    return Counts._make(map(sum, zip(*parts, strict=True)))
 
 
-def performance(c: Counts) -> Performance:
-    """Availability APT/PBT, effectiveness PRI x PQ/APT, quality GQ/PQ (both weighted by PRI), OEE their product."""
-    good = c.earned - c.lost
-    return Performance(ratio(good, c.pbt), ratio(c.apt, c.pbt), ratio(c.earned, c.apt), ratio(good, c.earned))
+def performance(c: Counts, ever: Counts | None = None) -> Performance:
+    """Availability APT/PBT, effectiveness PRI x PQ/APT, quality GQ/PQ (both weighted by PRI), OEE their product.
+
+    Where nothing was made, effectiveness and quality are those of the counts since ever, if there are some; OEE is 0.
+    """
+    made = c if c.earned > 0.0 or ever is None else ever
+    oee, availability = ratio(c.earned - c.lost, c.pbt), ratio(c.apt, c.pbt)
+    return Performance(oee, availability, ratio(made.earned, made.apt), ratio(made.earned - made.lost, made.earned))
 
 
 def line_performance(line: Line, constraint_counts: Counts, machines: int) -> Performance:
@@ -117,7 +120,7 @@ def ratio(part: float, whole: float) -> float:
 def line(spec: PlantSpec, state: PlantState, now: float) -> Line:
     """The counters of the plant at a moment."""
     books = state.books
-    drawn = plant_electricity(spec, state, now)
+    drawn = sum(electricity(spec, unit, now) for unit in state.units.values()) + base_load(spec, now)
     open_s = opened(books.opened, books.since, now, open_=state.open)
     spent = costs(spec, state, now, opened_s=open_s, electricity_kwh=drawn)
     return Line(books.good_cases, books.good_mass, books.earned, books.lost, drawn, spent)
@@ -152,18 +155,18 @@ class Accounting:
 
 
 def held(unit: Unit) -> float:
-    """kg inside a machine: the lot in work and loose pieces. What is in a conche stands in its vessel."""
+    """Mass in kg inside a machine: the lot in work and loose pieces. What is in a conche stands in its vessel."""
     return (unit.job.lot.mass if unit.job and unit.job.lot else 0.0) + unit.loose
 
 
 def imbalance(unit: Unit) -> float:
-    """kg that went into a machine and are nowhere: zero, but for rounding."""
+    """Mass in kg that went into a machine and are nowhere: zero, but for rounding."""
     ledger = unit.ledger
     return ledger.taken - ledger.made - sum(ledger.waste.values()) - held(unit)
 
 
 def plant_imbalance(state: PlantState) -> float:
-    """kg that came into the plant and are nowhere: zero, but for rounding."""
+    """Mass in kg that came into the plant and are nowhere: zero, but for rounding."""
     buffers = state.buffers.values()
     stored = sum(lot.mass for buffer in buffers for lot in (*buffer.lots, *buffer.transit))
     inside = stored + sum(held(unit) for unit in state.units.values())
@@ -172,14 +175,8 @@ def plant_imbalance(state: PlantState) -> float:
     return state.books.delivered_mass - inside - wasted - shipped
 
 
-def constraint_units(spec: PlantSpec, state: PlantState) -> list[Unit]:
-    """The machines of the constraint of the line."""
-    station = constraint(spec)
-    return [unit for unit in state.units.values() if unit.station == station]
-
-
 def work_in_process(spec: PlantSpec, state: PlantState) -> float:
-    """kg between the bean store and the finished goods."""
+    """Mass in kg between the bean store and the finished goods."""
     outside = {*spec.storages, *(name for name in state.buffers if name.startswith("Finished"))}
     stored = sum(buffer.level for name, buffer in state.buffers.items() if name not in outside)
     moving = sum(lot.mass for buffer in state.buffers.values() for lot in buffer.transit)
@@ -187,5 +184,5 @@ def work_in_process(spec: PlantSpec, state: PlantState) -> float:
 
 
 def tank_level(state: PlantState, product: str) -> float:
-    """kg in the tank of a product."""
+    """Mass in kg in the tank of a product."""
     return state.buffers[tank(product)].level

@@ -1,4 +1,4 @@
-"""What a machine does at a moment. One activity at a time: its PackML state and ISO 22400 time element follow from it."""
+"""What a machine does at a moment: one activity, from which PackML state and ISO 22400 time element follow."""
 
 from __future__ import annotations
 

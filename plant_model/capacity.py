@@ -1,4 +1,4 @@
-"""What the stations can do at best, from the spec alone: planned times (PRI of ISO 22400) and the constraint of the line."""
+"""What the stations can do at best, from the spec alone: planned times (PRI of ISO 22400) and the constraint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def roasting_minutes(roasting: RoastingSpec, moisture: float) -> float:
 
 
 def roasting_yield(roasting: RoastingSpec, moisture: float) -> float:
-    """kg roasted per kg of beans of this moisture: the water that leaves."""
+    """Mass in kg roasted per kg of beans of this moisture: the water that leaves."""
     return (100.0 - moisture) / (100.0 - roasting.target_percent) if moisture > roasting.target_percent else 1.0
 
 
@@ -54,7 +54,7 @@ def planned_seconds(spec: PlantSpec, station: str, product: str) -> float:
 
 
 def mass_ratio(spec: PlantSpec, station: str, product: str) -> float:
-    """kg that a station must process for one kg of the product at the end of the line."""
+    """Mass in kg that a station must process for one kg of the product at the end of the line."""
     s = spec.stations
     mixed = 1.0 / s.Conching.keep
     roasted = mixed * spec.products[product].recipe.get(LIQUOR, 0.0) / liquor_yield(spec)
@@ -70,7 +70,7 @@ def mass_ratio(spec: PlantSpec, station: str, product: str) -> float:
 
 
 def liquor_yield(spec: PlantSpec) -> float:
-    """kg liquor per kg of roasted beans."""
+    """Mass in kg liquor per kg of roasted beans."""
     return (1.0 - spec.stations.Grinding.shell_share) * (1.0 - spec.stations.Grinding.nib_loss)
 
 

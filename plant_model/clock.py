@@ -30,7 +30,7 @@ class Agenda:
 
 
 class Clock:
-    """Runs an agenda. A new environment starts at zero, so that a restored entry falls due at exactly its recorded time."""
+    """Runs an agenda. A new environment starts at zero, so that restored entries fall due at exactly their times."""
 
     def __init__(self, agenda: Agenda, handlers: Mapping[str, Handler]) -> None:
         self.agenda = agenda
@@ -58,6 +58,10 @@ class Clock:
         """Take an entry off the agenda; one that is gone is no error."""
         self.agenda.entries.pop(order, None)
 
+    def pending(self, handler: str) -> list[Entry]:
+        """What is on the agenda for a handler, in the order it was made."""
+        return [entry for entry in self.agenda.entries.values() if entry.handler == handler]
+
     def run(self, until: float) -> None:
         """Call everything that falls due before `until`, in order, and stand at `until`."""
         if until > self.agenda.now:
@@ -70,6 +74,7 @@ class Clock:
         timeout.callbacks.append(self._fire)
 
     def _fire(self, timeout: simpy.Event) -> None:
+        assert isinstance(timeout.value, int)  # as armed
         entry = self.agenda.entries.pop(timeout.value, None)
         if entry is not None:
             self.agenda.now = entry.time

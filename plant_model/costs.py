@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import mul
 from typing import NamedTuple
 
-from plant_model.activity import MEANINGS, Activity
+from plant_model.activity import Activity
 from plant_model.spec import PlantSpec
 from plant_model.state import PlantState, Unit
 
@@ -27,22 +28,21 @@ class Costs(NamedTuple):
     backorders: float
 
 
-def power(spec: PlantSpec, unit: Unit, activity: Activity) -> float:
-    """kW that a machine draws in an activity."""
-    share: float = getattr(spec.power, MEANINGS[activity].state.name)
-    return spec.stations[unit.station].power_kw * share
+def power(spec: PlantSpec, unit: Unit) -> float:
+    """Electric power in kW that a machine draws now."""
+    return spec.stations[unit.station].power_kw * spec.power.shares[unit.activity]
 
 
 def electricity(spec: PlantSpec, unit: Unit, now: float) -> float:
-    """kWh that a machine has drawn since the epoch: its times by its power in each."""
-    drawn = sum(seconds * power(spec, unit, Activity(i)) for i, seconds in enumerate(unit.times) if seconds)
-    return (drawn + (now - unit.since) * power(spec, unit, unit.activity)) / HOUR
+    """Energy in kWh that a machine has drawn since the epoch: its times by its power in each activity."""
+    shares = spec.power.shares
+    full: float = sum(map(mul, unit.times, shares)) + (now - unit.since) * shares[unit.activity]
+    return full * spec.stations[unit.station].power_kw / HOUR
 
 
-def plant_electricity(spec: PlantSpec, state: PlantState, now: float) -> float:
-    """kWh of all machines and the base load of the hall."""
-    machines = sum(electricity(spec, unit, now) for unit in state.units.values())
-    return machines + spec.power.base_load_kw * now / HOUR
+def base_load(spec: PlantSpec, now: float) -> float:
+    """Energy in kWh that the hall has drawn since the epoch."""
+    return spec.power.base_load_kw * now / HOUR
 
 
 def repair_hours(unit: Unit, now: float) -> float:

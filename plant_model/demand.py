@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from plant_model import flow
+from plant_model.business import MONTHS, OrderClass
 from plant_model.floor import Floor
 from plant_model.layout import DISPATCH, WAREHOUSE, finished
 from plant_model.randomness import exponential, gamma
-from plant_model.spec import MONTHS, OrderClass, Product
+from plant_model.spec import Product
 from plant_model.state import Order
 
 DAY = 86400.0
@@ -26,15 +27,21 @@ class Demand:
     def open(self) -> None:
         """Wait for the first order of each class."""
         for name in self._floor.spec.demand.classes:
-            self.await_next(name)
+            self._await_next(name)
 
-    def await_next(self, name: str) -> None:
+    def _await_next(self, name: str) -> None:
         """Put the next order of a class on the agenda, at today's rate."""
         floor, demand = self._floor, self._floor.spec.demand
         month = MONTHS[floor.date(floor.now).month - 1]
         rate = demand.classes[name].per_day * demand.season.get(month, 1.0)
         if rate > 0.0:
             floor.clock.schedule(exponential(floor.stream(f"{name}.arrival"), DAY / rate), "order", name)
+
+    def redraw(self) -> None:
+        """Forget the orders to come and wait for others."""
+        for entry in self._floor.clock.pending("order"):
+            self._floor.clock.cancel(entry.order)
+        self.open()
 
     def _place(self, name: str) -> None:
         floor, order_class = self._floor, self._floor.spec.demand.classes[name]
@@ -46,7 +53,7 @@ class Demand:
             self._confirm(order, address)
         self._dispatch(order.product)
         floor.stir("Mixing")
-        self.await_next(name)
+        self._await_next(name)
 
     def _order(self, name: str, order_class: OrderClass) -> tuple[Order, str]:
         floor, stream = self._floor, self._floor.stream(f"{name}.order")
@@ -85,4 +92,4 @@ def pick(products: Mapping[str, Product], draw: float) -> str:
         reached += product.share
         if draw < reached:
             return name
-    return next(reversed(products))
+    return tuple(products)[-1]

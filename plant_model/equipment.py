@@ -1,4 +1,4 @@
-"""What the seven stations are: rates, sizes, times, failure modes. Units stand in the names; figures stand in the YAML."""
+"""What the seven stations are: rates, sizes, times, failure modes. Units stand in the names, figures in the YAML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated
 
 from plant_model.schema import Bounds, Count, NotNegative, Percent, Positive, Problem, Share
 
+ROUNDING = 1e-6
+"""By which shares that must add up to 1 may miss it."""
 Celsius = Annotated[float, Bounds(low=-30.0, high=400.0)]
 
 
@@ -147,7 +149,7 @@ class MouldingSpec(Equipment):
 
     def problems(self) -> Iterator[Problem]:
         """Say whether causes add up and a bar is not under weight on average."""
-        if abs(sum(self.causes.values()) - 1.0) > 1e-6:
+        if abs(sum(self.causes.values()) - 1.0) > ROUNDING:
             yield Problem(("causes",), f"must add up to 1, add up to {sum(self.causes.values()):g}")
         if self.fill_g < self.bar_g:
             yield Problem(("fill_g",), "is below bar_g: the mean bar would be under weight")

@@ -1,4 +1,4 @@
-"""The shop floor: what every part of the plant acts through. Spec, state and clock; lots on the move; who must look again."""
+"""The shop floor, through which every part of the plant acts: spec, state, clock, lots on the move, who looks again."""
 
 from __future__ import annotations
 

@@ -12,14 +12,12 @@ DISPATCH = "Dispatch."
 
 def units(spec: PlantSpec) -> dict[str, str]:
     """Station of each unit, in the order of the flow. A station with one machine and its unit share the name."""
-    conches = {conche: "Conching" for conche in conche_names(spec)}
-    single = {name: name for name in STATIONS}
-    before, after = STATIONS[: STATIONS.index("Conching")], STATIONS[STATIONS.index("Conching") + 1 :]
-    return {name: single[name] for name in before} | conches | {name: single[name] for name in after}
+    several = {"Conching": conche_names(spec)}
+    return {unit: station for station in STATIONS for unit in several.get(station, (station,))}
 
 
 def conche_names(spec: PlantSpec) -> tuple[str, ...]:
-    """Conche1, Conche2, …"""
+    """Name the conches: Conche1, Conche2, …."""
     return tuple(f"Conche{i + 1}" for i in range(spec.stations.Conching.machines))
 
 

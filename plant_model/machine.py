@@ -40,7 +40,7 @@ class Machines:
         for unit in reversed(self._floor.state.units.values()):
             self._decide(unit)
 
-    def renew_lives(self) -> None:
+    def redraw(self) -> None:
         """Draw the time to the next failure anew for machines of their present age."""
         floor = self._floor
         for unit in floor.state.units.values():

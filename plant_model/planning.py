@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from plant_model.floor import Floor
 from plant_model.layout import conche_names, finished, tank
-from plant_model.spec import LIQUOR
-from plant_model.state import Campaign
+from plant_model.spec import LIQUOR, PlantSpec
+from plant_model.state import Campaign, PlantState
 
 
 class Outlook(NamedTuple):
@@ -58,20 +58,22 @@ def paused(campaign: Campaign, outlooks: Mapping[str, Outlook]) -> Campaign:
     return Campaign(campaign.product, campaign.loads, 0, "Material" if low else "Order")
 
 
-def in_process(floor: Floor, product: str) -> float:
-    """kg of a product from the kneader to the tunnel."""
-    buffers = floor.state.buffers
-    places = [buffers[name] for name in (*conche_names(floor.spec), tank(product), "Hopper")]
+def in_process(state: PlantState, spec: PlantSpec, product: str) -> float:
+    """Mass in kg of a product from the kneader to the tunnel."""
+    buffers = state.buffers
+    places = [buffers[name] for name in (*conche_names(spec), tank(product), "Hopper")]
     lots = [lot for place in places for lot in (*place.lots, *place.transit)]
     lots += buffers[finished(product)].transit
-    lots += [unit.job.lot for unit in floor.state.units.values() if unit.job and unit.job.lot]
+    lots += [unit.job.lot for unit in state.units.values() if unit.job and unit.job.lot]
     return sum(lot.mass for lot in lots if lot.material == product)
 
 
 def _outlook(floor: Floor, name: str) -> Outlook:
     product, sales = floor.spec.products[name], floor.state.sales[name]
     waiting = sum(order.cases for order in sales.backlog)
-    position = floor.buffer(finished(name)).cases + in_process(floor, name) / floor.spec.case_kg - waiting
+    position = (
+        floor.buffer(finished(name)).cases + in_process(floor.state, floor.spec, name) / floor.spec.case_kg - waiting
+    )
     return Outlook(
         position, product.reorder_cases, product.target_cases, product.campaign_loads, _possible(floor, name)
     )

@@ -40,15 +40,20 @@ class PlantError(Exception):
 class Plant:
     """A plant at a moment. Not safe to use from two threads at once."""
 
-    def __init__(self, spec: PlantSpec, seed: int = 1) -> None:
+    def __init__(self, spec: PlantSpec, seed: int = 1, *, state: PlantState | None = None) -> None:
+        """A new plant at its epoch; with a state, one that goes on from there and owns it."""
         self.spec = spec
-        self._run(new_state(spec, seed))
-        self._fill()
-        self._shifts.open()
-        self._accounting.open()
-        self._demand.open()
-        self._machines.decide_all()
-        self._floor.settle()
+        self.state = new_state(spec, seed) if state is None else state
+        self._floor = floor = Floor(spec, self.state)
+        stations: dict[str, Station] = {kind.__name__: kind(floor, kind.__name__) for kind in WORKPLACES}
+        self._machines = Machines(floor, stations)
+        self._supply = Supply(floor)
+        self._demand = Demand(floor)
+        self._accounting = Accounting(floor)
+        self._shifts = Shifts(floor, self._machines)
+        floor.handlers.update({name: _settled(floor, handler) for name, handler in floor.handlers.items()})
+        if state is None:
+            self._open()
 
     @property
     def now(self) -> float:
@@ -71,14 +76,22 @@ class Plant:
     @classmethod
     def restore(cls, spec: PlantSpec, data: bytes) -> Plant:
         """The plant of a snapshot; it goes on exactly as the saved one would. SnapshotError says why it cannot."""
-        return cls._of(spec, snapshot.unpack(spec, data))
+        return cls(spec, state=snapshot.unpack(spec, data))
 
     def fork(self, seed: int | None = None) -> Plant:
-        """An independent copy. With a seed its future is drawn anew: lives of machines given their age, coming orders."""
-        copy = self._of(self.spec, snapshot.copy(self.state))
+        """An independent copy; with a seed, one whose future is drawn anew (see `redraw`)."""
+        copy = Plant(self.spec, state=snapshot.copy(self.state))
         if seed is not None:
-            copy._redraw(seed)
+            copy.redraw(seed)
         return copy
+
+    def redraw(self, seed: int) -> None:
+        """Draw anew what nobody can know yet: lives of machines at their age, orders, late deliveries."""
+        self.state.streams = Streams(seed)
+        self._demand.redraw()
+        self._supply.redraw()
+        self._machines.redraw()
+        self._floor.settle()
 
     def faults(self) -> Mapping[str, tuple[str, ...]]:
         """Fault names by machine, for `inject_fault`."""
@@ -100,24 +113,14 @@ class Plant:
         self._machines.fail(unit, fault)
         self._floor.settle()
 
-    @classmethod
-    def _of(cls, spec: PlantSpec, state: PlantState) -> Plant:
-        plant = cls.__new__(cls)
-        plant.spec = spec
-        plant._run(state)
-        return plant
-
-    def _run(self, state: PlantState) -> None:
-        """Put the parts that act on a state together."""
-        self.state = state
-        self._floor = floor = Floor(self.spec, state)
-        stations: dict[str, Station] = {kind.__name__: kind(floor, kind.__name__) for kind in WORKPLACES}
-        self._machines = Machines(floor, stations)
-        self._supply = Supply(floor)
-        self._demand = Demand(floor)
-        self._accounting = Accounting(floor)
-        self._shifts = Shifts(floor, self._machines)
-        floor.handlers.update({name: _settled(floor, handler) for name, handler in floor.handlers.items()})
+    def _open(self) -> None:
+        """Begin at the epoch."""
+        self._fill()
+        self._shifts.open()
+        self._accounting.open()
+        self._demand.open()
+        self._machines.decide_all()
+        self._floor.settle()
 
     def _fill(self) -> None:
         """Put the first stocks in."""
@@ -136,16 +139,6 @@ class Plant:
         if material in self.spec.storages:
             return self._supply.lot(material, mass, number)
         return Lot(number, material, mass, 0.0)
-
-    def _redraw(self, seed: int) -> None:
-        """Draw anew what nobody can know yet."""
-        floor = self._floor
-        floor.state.streams = Streams(seed)
-        for entry in list(floor.state.agenda.entries.values()):
-            if entry.handler == "order":
-                floor.clock.cancel(entry.order)
-        self._demand.open()
-        self._machines.renew_lives()
 
 
 def _settled(floor: Floor, handler: Handler) -> Handler:

@@ -12,7 +12,7 @@ from plant_model.equipment import FailureMode, Triangular
 
 
 class Streams:
-    """One generator per purpose, made when first asked for; equal seeds and names give equal numbers, whatever else runs."""
+    """One generator per purpose, made when first asked for. Equal seeds and names give equal numbers."""
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 

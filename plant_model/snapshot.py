@@ -1,4 +1,4 @@
-"""A plant's state as bytes: version, digest of the spec, checksum, pickled tree. Only the plant's own classes are loaded."""
+"""A plant's state as bytes: version, digest of the spec, checksum, pickled tree of nothing but plant classes."""
 
 from __future__ import annotations
 

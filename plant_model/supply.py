@@ -10,6 +10,8 @@ from plant_model.randomness import gamma
 from plant_model.state import Delivery, Lot
 
 DAY = 86400.0
+DRAWS = 100
+"""A delivery later than that many draws is expected within a day."""
 
 
 class Supply:
@@ -39,6 +41,24 @@ class Supply:
         )
         price = supplier.price_usd_per_t / 1000.0 * spec.costs.eur_per_usd
         return Lot(lot_id, material, mass, floor.now, float(moisture), max(float(foreign), 0.0), price)
+
+    def redraw(self) -> None:
+        """Draw anew when the deliveries on their way arrive, given that they are not here yet."""
+        floor = self._floor
+        for entry in floor.clock.pending("delivery"):
+            delivery = floor.state.deliveries[entry.argument]
+            floor.clock.cancel(entry.order)
+            floor.clock.schedule(self._time_left(delivery), "delivery", delivery.id)
+
+    def _time_left(self, delivery: Delivery) -> float:
+        """Seconds until a delivery arrives: lead times are drawn until one is longer than what has passed."""
+        floor, supplier = self._floor, self._floor.spec.suppliers[delivery.supplier]
+        passed, stream = floor.now - delivery.ordered, floor.stream(f"{delivery.material}.lead")
+        for _ in range(DRAWS):
+            left = gamma(stream, supplier.lead_d * DAY, supplier.lead_cv) - passed
+            if left > 0.0:
+                return left
+        return DAY
 
     def _order(self, material: str) -> None:
         floor, policy = self._floor, self._floor.spec.policies[material]
@@ -79,5 +99,5 @@ class Supply:
 
 
 def on_order(floor: Floor, material: str) -> float:
-    """kg that are ordered and not yet unloaded."""
+    """Mass in kg that are ordered and not yet unloaded."""
     return sum(delivery.quantity for delivery in floor.state.deliveries.values() if delivery.material == material)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from plant_model.activity import Activity
 from plant_model.machine import Verdict
-from plant_model.state import Job, Unit
+from plant_model.sensing import Sensor, View, process
+from plant_model.spec import PlantSpec
+from plant_model.state import Job, Lot, Unit
 from plant_model.stations.base import Workplace
 
 
@@ -31,3 +33,56 @@ class Cleaning(Workplace):
             return None
         waste = {"Foreign": lot.mass * (1.0 - cleaning.keep)}
         return None if self.pass_on(unit, lot, "CleanBeans", waste) else (Activity.Blocked, "Roasting")
+
+
+SCREEN_KG = 5000.0
+"""Mass in kg after which the screens are brushed, EST."""
+
+
+def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
+    """The process values of cleaning; plant.md (a), sensors."""
+    rate = spec.stations.Cleaning.rate_kg_h
+    return (
+        process("FeedRate", "E93", 0, 600, lambda v: rate * v.on, "Mass flow of beans into the cleaner", noise=4),
+        process(
+            "BeanMoisture",
+            "P1",
+            4,
+            10,
+            lambda v: next_beans(v).moisture,
+            "Water in the beans at the inlet",
+            period_s=30,
+            noise=0.04,
+        ),
+        process(
+            "ForeignMatter",
+            "P1",
+            0,
+            3,
+            lambda v: next_beans(v).foreign,
+            "Foreign matter in the lot at the inlet",
+            period_s=30,
+            noise=0.01,
+        ),
+        process(
+            "ScreenDifferentialPressure",
+            "MBR",
+            0,
+            50,
+            screen_pressure,
+            "Pressure loss over the screens; rises as they clog",
+            noise=0.3,
+        ),
+    )
+
+
+def next_beans(view: View) -> Lot:
+    """The lot in work, else the one that stands at the inlet; a lot without anything when there is none."""
+    waiting = view.state.buffers["Beans"].lots
+    return view.lot or (waiting[0] if waiting else Lot("", "Beans", 0.0, 0.0))
+
+
+def screen_pressure(view: View) -> float:
+    """Pressure in mbar over the screens, EST: 12 when clean, 26 before brushing, none while nothing runs."""
+    clogged = view.unit.ledger.processed % SCREEN_KG / SCREEN_KG
+    return (12.0 + 14.0 * clogged) * view.on

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from plant_model import flow
 from plant_model.activity import Activity
 from plant_model.capacity import filling_seconds
 from plant_model.layout import tank
 from plant_model.machine import Verdict
+from plant_model.sensing import Sensor, SignalType, View, process
+from plant_model.spec import PlantSpec
 from plant_model.state import ROUNDING_KG, Buffer, Job, Unit
 from plant_model.stations.base import Workplace
 
 
 class Conching(Workplace):
-    """Batch, several machines. The mass stays in the vessel (the buffer of the machine's name) until it is discharged."""
+    """Batch, several machines. The mass stays in the vessel, the buffer of the machine's name, until discharged."""
 
     def begin(self, unit: Unit) -> Verdict | None:
         """Conche when full, turn while the refiner fills, else wait."""
@@ -20,7 +24,8 @@ class Conching(Workplace):
         if vessel.level < conching.load_kg - ROUNDING_KG:
             return (Activity.Running, "") if vessel.reserved else self.idle("Mixing")
         seconds = conching.hours[vessel.product] * 3600.0
-        self._work(unit, "Conching", seconds, vessel, seconds + filling_seconds(self.spec))
+        unit.ledger.earned += filling_seconds(self.spec)
+        self._work(unit, "Conching", seconds, vessel)
         return None
 
     def end(self, unit: Unit, job: Job) -> Verdict | None:
@@ -34,13 +39,13 @@ class Conching(Workplace):
             unit.ledger.earned += job.planned
             target.reserved[unit.name] = mass
             seconds = conching.discharge_min * 60.0
-            self._work(unit, "Discharging", seconds, vessel, seconds)
+            self._work(unit, "Discharging", seconds, vessel)
         else:
             self._empty(unit, vessel, target)
         return None
 
-    def _work(self, unit: Unit, phase: str, seconds: float, vessel: Buffer, planned: float) -> None:
-        self.start(unit, phase, seconds, vessel.lots[-1], planned).lot = None  # the mass is in the vessel
+    def _work(self, unit: Unit, phase: str, seconds: float, vessel: Buffer) -> None:
+        self.start(unit, phase, seconds, vessel.lots[-1], seconds).lot = None  # the mass is in the vessel
         unit.product = vessel.product
 
     def _empty(self, unit: Unit, vessel: Buffer, target: Buffer) -> None:
@@ -50,3 +55,114 @@ class Conching(Workplace):
         unit.ledger.taken += lot.mass
         self.pass_on(unit, lot, target.name, {"Water": lot.mass * (1.0 - self.spec.stations.Conching.keep)})
         unit.lot = lot.id
+
+
+FILLING_CELSIUS = 40.0
+"""Refined mass as it comes, EST."""
+WARMING_S = 4300.0
+"""Time constant of the mass in the conche, EST."""
+DRY, PASTY = 0.35, 0.75
+"""Shares of the conching time at which the dry and the pasty phase end, EST."""
+PHASES = ("Empty", "Filling", "Dry", "Pasty", "Liquid", "Discharging")
+VISCOSITY = {"dark": 6.056, "milk": 1.863, "white": 1.7}
+"""Plastic viscosity of the finished mass in Pa.s [36]; white EST."""
+
+
+def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
+    """The process values of a conche; plant.md (a), sensors."""
+    load = spec.stations.Conching.load_kg
+    return (
+        process("MassTemperature", "CEL", 15, 95, mass_temperature, "Mass in the conche", period_s=2, noise=0.2),
+        process(
+            "JacketTemperature",
+            "CEL",
+            10,
+            95,
+            lambda v: mass_temperature(v) - 6.0 * v.on,
+            "Water in the jacket; it cools, as friction heats",
+            period_s=2,
+            noise=0.3,
+        ),
+        process("Torque", "P1", 0, 120, torque, "Torque of the drive, share of the rated one", noise=0.8),
+        process(
+            "Moisture",
+            "P1",
+            0,
+            3,
+            moisture,
+            "Water in the mass, computed from the drying curve",
+            period_s=60,
+            noise=0.01,
+        ),
+        process("Viscosity", "C65", 0, 20, viscosity, "Viscosity at 40 1/s", period_s=60, noise=0.03),
+        process(
+            "RemainingTime",
+            "HUR",
+            0,
+            72,
+            lambda v: v.left / 3600.0 if v.phase == "Conching" else 0.0,
+            "Conching time left",
+            period_s=60,
+        ),
+        process(
+            "FillLevel",
+            "KGM",
+            0,
+            1.05 * load,
+            lambda v: v.state.buffers[v.unit.name].level,
+            "Mass in the conche",
+            period_s=5,
+        ),
+        Sensor(
+            group="Process",
+            name="Phase",
+            type=SignalType.ENUM,
+            enum=PHASES,
+            value=phase,
+            description="Phase of conching",
+        ),
+    )
+
+
+def phase(view: View) -> int:
+    """Place in PHASES."""
+    if view.phase == "Conching":
+        return 2 if view.done < DRY else 3 if view.done < PASTY else 4
+    if view.phase == "Discharging":
+        return 5
+    return 1 if view.state.buffers[view.unit.name].product else 0
+
+
+def hours(view: View) -> float:
+    """Hours of conching, on the product's nominal clock."""
+    return view.done * view.spec.stations.Conching.hours[view.recipe_product] if view.phase == "Conching" else 0.0
+
+
+def mass_temperature(view: View) -> float:
+    """°C: towards the product's temperature while conching."""
+    if view.phase not in ("Conching", "Discharging"):
+        return view.warmed(FILLING_CELSIUS)
+    goal = view.spec.stations.Conching.celsius[view.recipe_product]
+    worked = view.elapsed if view.phase == "Conching" else math.inf
+    return view.warmed(goal - (goal - FILLING_CELSIUS) * math.exp(-worked / WARMING_S))
+
+
+def torque(view: View) -> float:
+    """%: highest when the mass turns pasty, low when it is liquid."""
+    if view.phase != "Conching":
+        return 30.0 * view.on
+    return (42.0 + 48.0 * math.exp(-(((view.done - DRY) / 0.22) ** 2))) * view.on
+
+
+def moisture(view: View) -> float:
+    """%: falls to equilibrium with the product's time constant."""
+    conching = view.spec.stations.Conching
+    start, end = conching.moisture_start_percent, conching.moisture_equilibrium_percent
+    worked = conching.hours[view.recipe_product] if view.phase == "Discharging" else hours(view)
+    return end + (start - end) * math.exp(-worked / conching.moisture_tau_h[view.recipe_product])
+
+
+def viscosity(view: View) -> float:
+    """Pa.s: three times the final one at the beginning, EST."""
+    share = 1.0 if view.phase == "Discharging" else hours(view) / view.spec.stations.Conching.hours[view.recipe_product]
+    return VISCOSITY[view.spec.products[view.recipe_product].kind] * (1.0 + 2.0 * math.exp(-4.0 * share))

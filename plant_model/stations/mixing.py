@@ -9,7 +9,8 @@ from plant_model.layout import conche_names, rework
 from plant_model.machine import Verdict
 from plant_model.planning import next_batch
 from plant_model.randomness import triangular
-from plant_model.spec import LIQUOR
+from plant_model.sensing import Sensor, View, process
+from plant_model.spec import LIQUOR, LIQUOR_FAT, MILK_POWDER_FAT, PlantSpec
 from plant_model.state import Buffer, Job, Lot, Unit
 from plant_model.stations.base import Workplace
 
@@ -46,7 +47,7 @@ class Mixing(Workplace):
         return None
 
     def _needs(self, product: str) -> dict[str, float]:
-        """kg by buffer for a batch: rework up to its limit, the rest by recipe."""
+        """Mass in kg by buffer for a batch: rework up to its limit, the rest by recipe."""
         mixing = self.spec.stations.Mixing
         returned = min(self.floor.buffer(rework(product)).level, mixing.rework_share_max * mixing.batch_kg)
         fresh = mixing.batch_kg - returned
@@ -91,3 +92,74 @@ class Mixing(Workplace):
             self.set_up(unit, Activity.Changeover, mixing.roll_exchange_h * 3600.0, job.product)
         else:
             self.end_setup(unit, job)
+
+
+ROLLS_CELSIUS = (30.0, 35.0, 40.0, 45.0, 40.0)
+"""[15]."""
+INGREDIENTS = (LIQUOR, "CocoaButter", "Sugar", "MilkPowder")
+"""Those with a scale of their own."""
+
+
+def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
+    """The process values of mixing; plant.md (a), sensors."""
+    mixing = spec.stations.Mixing
+    rolls = (_roll(number, celsius) for number, celsius in enumerate(ROLLS_CELSIUS, 1))
+    return (
+        process("MixTemperature", "CEL", 15, 70, lambda v: v.warmed(46.0), "Mass in the kneader", noise=0.3),
+        *map(_scale, INGREDIENTS),
+        *rolls,
+        process(
+            "RollPressure",
+            "BAR",
+            0,
+            80,
+            lambda v: 45.0 * v.on * (v.phase == "Refining"),
+            "Pressure of the rolls",
+            noise=0.5,
+        ),
+        process(
+            "FinenessD90",
+            "4H",
+            10,
+            60,
+            lambda v: mixing.d90_fresh_um + mixing.d90_wear_um_per_h * v.tool_hours,
+            "D90 behind the refiner; rises as the rolls wear",
+            period_s=60,
+            noise=0.25,
+        ),
+        process("FatContent", "P1", 20, 40, fat_content, "Fat in the batch", period_s=60, noise=0.1),
+        process(
+            "RollHours",
+            "HUR",
+            0,
+            5000,
+            lambda v: v.tool_hours,
+            "Hours of operation since the rolls were exchanged",
+            period_s=60,
+        ),
+    )
+
+
+def _roll(number: int, celsius: float) -> Sensor[View]:
+    words = f"Surface of roll {number}"
+    return process(f"RollTemperature{number}", "CEL", 15, 60, lambda v: v.warmed(celsius), words, period_s=2, noise=0.3)
+
+
+def _scale(name: str) -> Sensor[View]:
+    words = f"{name} dosed into the batch"
+    return process(f"Dosed{name}", "KGM", 0, 1200, lambda v: dosed_mass(v, name), words)
+
+
+def dosed_mass(view: View, name: str) -> float:
+    """Mass in kg: the scales fill in the first half of mixing."""
+    if view.lot is None:
+        return 0.0
+    share = min(2.0 * view.done, 1.0) if view.phase == "Mixing" else 1.0
+    return view.spec.products[view.product].recipe.get(name, 0.0) * view.lot.mass * share
+
+
+def fat_content(view: View) -> float:
+    """% by recipe, of the product that the kneader is set up for."""
+    recipe = view.spec.products[view.recipe_product].recipe
+    powder, liquor = recipe.get("MilkPowder", 0.0), recipe.get(LIQUOR, 0.0)
+    return 100.0 * (LIQUOR_FAT * liquor + recipe.get("CocoaButter", 0.0) + MILK_POWDER_FAT * powder)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from plant_model.activity import Activity
 from plant_model.capacity import constraint, line_seconds
 from plant_model.floor import Floor
 from plant_model.layout import finished, rework
 from plant_model.machine import Verdict
 from plant_model.randomness import split
+from plant_model.sensing import Sensor, SignalType, View, process
+from plant_model.spec import PlantSpec
 from plant_model.state import Job, Lot, Unit
 from plant_model.stations.base import Workplace
 
@@ -87,3 +91,77 @@ class Moulding(Workplace):
         packed = Lot(lot.id, lot.material, mass, self.floor.now, cases=cases, sources=lot.sources)
         minutes = moulding.tunnel_min + self.spec.transport_min[self.name]
         self.floor.send(packed, finished(lot.material), minutes)
+
+
+TUNNEL_OFFSETS = (3.0, 0.0, 2.0)
+"""°C that the three parts of the tunnel are above its temperature, EST."""
+
+
+def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
+    """The process values of moulding and packing; plant.md (a), sensors."""
+    moulding = spec.stations.Moulding
+    bars_per_min = moulding.rate_kg_h * 1000.0 / moulding.fill_g / 60.0
+    return (
+        *(_tunnel(number, moulding.tunnel_celsius + c) for number, c in enumerate(TUNNEL_OFFSETS, 1)),
+        process(
+            "TunnelHumidity",
+            "P1",
+            20,
+            90,
+            lambda v: 62.0 - 14.0 * v.warmth,
+            "Humidity in the tunnel",
+            period_s=10,
+            noise=0.5,
+        ),
+        process(
+            "MouldsPerMinute",
+            "C94",
+            0,
+            25,
+            lambda v: bars_per_min / moulding.mould_bars * v.on,
+            "Moulds filled per minute",
+            noise=0.05,
+        ),
+        process(
+            "BarWeight",
+            "GRM",
+            90,
+            115,
+            lambda _: moulding.fill_g,
+            "Weight of a bar, a sample each time",
+            period_s=10,
+            noise=moulding.fill_sd_g,
+        ),
+        *(_wrapper(i + 1, bars_per_min / moulding.wrappers) for i in range(moulding.wrappers)),
+        process(
+            "HopperLevel",
+            "KGM",
+            0,
+            spec.buffers.Hopper.capacity_kg,
+            lambda v: v.state.buffers["Hopper"].level,
+            "Tempered mass before the depositor",
+        ),
+        counter("CasesOut", lambda v: v.state.books.good_cases, "Cases packed"),
+        counter("MinorStops", lambda v: v.unit.ledger.minor_stops, "Stops shorter than the limit for minor ones"),
+        *map(_rejects, moulding.causes),
+    )
+
+
+def _tunnel(number: int, celsius: float) -> Sensor[View]:
+    name, words = f"TunnelTemperature{number}", f"Air in part {number} of the cooling tunnel"
+    return process(name, "CEL", 0, 25, lambda v: v.warmed(celsius), words, period_s=2, noise=0.15)
+
+
+def _wrapper(number: int, bars_per_min: float) -> Sensor[View]:
+    words = f"Bars per minute of wrapper {number}"
+    return process(f"Wrapper{number}Speed", "C94", 0, 120, lambda v: bars_per_min * v.on, words, noise=0.5)
+
+
+def _rejects(cause: str) -> Sensor[View]:
+    words = f"Bars rejected by the camera: {cause.lower()}"
+    return counter(f"Rejects{cause}", lambda v: v.unit.ledger.rejects.get(cause, 0), words)
+
+
+def counter(name: str, value: Callable[[View], int], description: str) -> Sensor[View]:
+    """A count since the epoch."""
+    return Sensor(group="Process", name=name, type=SignalType.UINT32, value=value, description=description)

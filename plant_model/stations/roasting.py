@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from plant_model.activity import Activity
 from plant_model.capacity import roasting_minutes, roasting_yield
 from plant_model.machine import Verdict
+from plant_model.sensing import AMBIENT, Sensor, View, process
+from plant_model.spec import PlantSpec
 from plant_model.state import Job, Unit
 from plant_model.stations.base import Workplace
 
@@ -32,3 +36,96 @@ class Roasting(Workplace):
             return Activity.Blocked, "Grinding"
         lot.moisture = min(lot.moisture, roasting.target_percent)
         return None
+
+
+CHARGE_MIN = 4.0
+"""Minutes to charge the drum, EST; the beans cool after the roast until 5 minutes before the end."""
+HEAT_MIN = 7.0
+"""Time constant of the beans in the hot drum, EST."""
+COOL_MIN = 4.5
+"""Time constant on the cooling sieve: 50-60 °C after 10-11 min [7]."""
+GAS_KWH_PER_M3 = 10.0
+"""Natural gas, general knowledge."""
+
+
+def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
+    """The process values of roasting; plant.md (a), sensors."""
+    air = spec.stations.Roasting.air_celsius
+    return (
+        process("AirTemperature", "CEL", 20, 220, lambda v: v.warmed(air), "Hot air into the drum", noise=0.6),
+        process(
+            "BeanTemperature", "CEL", 20, 160, bean_temperature, "Beans in the drum or on the cooling sieve", noise=0.3
+        ),
+        process("DrumSpeed", "RPM", 0, 60, lambda v: 32.0 * v.on, "Speed of the drum", noise=0.1),
+        process(
+            "ExhaustTemperature",
+            "CEL",
+            20,
+            250,
+            lambda v: 0.7 * v.warmed(air) + 0.3 * bean_temperature(v),
+            "Air out of the drum",
+            noise=0.8,
+        ),
+        process(
+            "BeanMoisture",
+            "P1",
+            0,
+            10,
+            bean_moisture,
+            "Water in the beans, computed from the drying curve",
+            period_s=10,
+            noise=0.03,
+        ),
+        process("GasFlow", "MQH", 0, 40, gas_flow, "Gas to the burner", noise=0.1),
+        process(
+            "Colour",
+            "",
+            10,
+            40,
+            lambda v: 33.0 - 11.0 * (1.0 - math.exp(-2.2 * roasted(v))),
+            "Lightness L* of the beans, falls as they roast",
+            period_s=10,
+            noise=0.1,
+        ),
+    )
+
+
+def minute(view: View) -> float:
+    """Minutes on the batch's nominal clock."""
+    return view.done * (roast_minutes(view) + view.spec.stations.Roasting.handling_min)
+
+
+def roast_minutes(view: View) -> float:
+    """Minutes that the present batch stays hot."""
+    return roasting_minutes(view.spec.stations.Roasting, view.lot.moisture) if view.lot else 0.0
+
+
+def roasted(view: View) -> float:
+    """Share of the roast that is done, 0 … 1."""
+    hot = roast_minutes(view)
+    return min(max((minute(view) - CHARGE_MIN) / hot, 0.0), 1.0) if hot else 0.0
+
+
+def bean_temperature(view: View) -> float:
+    """°C: the beans near the air's temperature while they roast, then cool."""
+    air, hot = view.warmed(view.spec.stations.Roasting.air_celsius), roast_minutes(view)
+    peak = air - (air - AMBIENT) * math.exp(-roasted(view) * hot / HEAT_MIN)
+    cooling = max(minute(view) - CHARGE_MIN - hot, 0.0)
+    return AMBIENT + (peak - AMBIENT) * math.exp(-cooling / COOL_MIN)
+
+
+def bean_moisture(view: View) -> float:
+    """%: falls to equilibrium while the beans are hot."""
+    roasting, lot = view.spec.stations.Roasting, view.lot
+    if lot is None:
+        return roasting.target_percent
+    dried = math.exp(-roasting.drying_per_min * roasted(view) * roast_minutes(view))
+    return roasting.equilibrium_percent + (lot.moisture - roasting.equilibrium_percent) * dried
+
+
+def gas_flow(view: View) -> float:
+    """m³/h: the gas of the batch, spread over the roast."""
+    hot, share = roast_minutes(view), roasted(view)
+    if view.lot is None or not view.on or not 0.0 < share < 1.0:
+        return 0.0
+    return view.lot.mass * view.spec.stations.Roasting.gas_kwh_per_kg / GAS_KWH_PER_M3 / (hot / 60.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from plant_model.activity import Activity
 from plant_model.layout import tank
 from plant_model.machine import Verdict
+from plant_model.sensing import AMBIENT, Sensor, View, process
+from plant_model.spec import PlantSpec
 from plant_model.state import Job, Unit
 from plant_model.stations.base import Workplace
 
@@ -37,3 +39,55 @@ class Tempering(Workplace):
             return unit.product
         fullest = max(levels, key=lambda product: levels[product])
         return fullest if levels[fullest] >= tempering.run_min_kg else ""
+
+
+DRIFT_S = 7200.0
+"""Operating seconds in which the temper index drifts away before the line must reheat [32], EST."""
+
+
+def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
+    """The process values of tempering; plant.md (a), sensors."""
+    rate, capacity = spec.stations.Tempering.rate_kg_h, spec.buffers.MassTank.capacity_kg
+    low, high = spec.stations.Tempering.temper_index
+    return (
+        *(_zone(number, what) for number, what in enumerate(("melted", "cooled", "reheated"))),
+        process(
+            "TemperIndex",
+            "",
+            0,
+            9,
+            lambda v: (low + high) / 2.0 - (high - low) * v.omen("TemperDrift", DRIFT_S),
+            f"Temper index, {low:g} to {high:g} is good; it can drift with every temperature right",
+            period_s=30,
+            noise=0.08,
+        ),
+        process("FlowRate", "E93", 0, 1000, lambda v: rate * v.on, "Mass flow to the depositor", noise=4),
+        process(
+            "CoolingWaterTemperature",
+            "CEL",
+            4,
+            25,
+            lambda v: AMBIENT - 10.0 * v.warmth,
+            "Cooling water at the inlet",
+            period_s=2,
+            noise=0.1,
+        ),
+        process("ScrewTorque", "P1", 0, 120, lambda v: 55.0 * v.on, "Torque of the screw", noise=0.8),
+        *(_tank(product, capacity) for product in spec.products),
+    )
+
+
+def _zone(number: int, what: str) -> Sensor[View]:
+    name, words = f"Zone{number + 1}Temperature", f"Mass behind zone {number + 1}: {what}"
+    return process(name, "CEL", 15, 60, lambda v: v.warmed(zone_celsius(v, number)), words, noise=0.08)
+
+
+def _tank(product: str, capacity: float) -> Sensor[View]:
+    name, words = f"{product}TankLevel", f"{product} mass in its tank"
+    return process(name, "KGM", 0, capacity, lambda v: v.state.buffers[tank(product)].level, words, period_s=5)
+
+
+def zone_celsius(view: View, zone: int) -> float:
+    """°C of a zone for the product in work; the first product's while there is none."""
+    zones = view.spec.stations.Tempering.zones_celsius
+    return zones[view.recipe_product][zone]
