@@ -1,0 +1,167 @@
+"""How lines get to the database: InfluxDB 2's write service, or the 1.x endpoint over the same HTTP library."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+from urllib.parse import urlencode
+
+import urllib3
+from influxdb_client import InfluxDBClient, WriteService
+from influxdb_client.rest import ApiException
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from gateway.contract import NotConnected
+from gateway.naming import Template
+
+T = TypeVar("T")
+_GZIP_LEVEL = 1  # a fifth of the size for a third of the time of the default
+_TEXT = "text/plain; charset=utf-8"
+
+
+class InfluxSettings(BaseModel):
+    """An InfluxDB or what speaks its line protocol. Version 2 needs org, bucket and token, version 1 a database."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["influx"] = "influx"
+    name: str = "influx"
+    url: str = Field(default="http://127.0.0.1:8086", pattern=r"^https?://[^/]")
+    version: Literal[1, 2] = 2
+    org: str = ""
+    bucket: str = ""
+    token: SecretStr | None = None
+    database: str = ""
+    user: str | None = None
+    password: SecretStr | None = None
+    ca_path: Path | None = Field(default=None, description="PEM file of the authority to trust; without: the system's.")
+    gzip: bool = Field(default=False, description="Compress: worth it on a thin uplink only.")
+    measurement: Template = "{group}"
+    tags: tuple[str, ...] = Field(
+        default=("site", "line", "station", "tag", "unit"),
+        description="Named parts that become tags; `unit` is the engineering unit of the value.",
+    )
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        needed = {1: ("database",), 2: ("org", "bucket", "token")}[self.version]
+        missing = [name for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"version {self.version} needs {' and '.join(missing)}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the database said."""
+
+    status: int
+    text: str
+
+
+class Poster(Protocol):
+    """Takes lines, blocking."""
+
+    def post(self, lines: bytes) -> Answer:
+        """The answer to a write. Raises NotConnected when there is none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+def poster(settings: InfluxSettings) -> Poster:
+    """What the settings ask for."""
+    return _Version2(settings) if settings.version == 2 else _Version1(settings)  # noqa: PLR2004
+
+
+class _Version2:
+    def __init__(self, settings: InfluxSettings) -> None:
+        assert settings.token is not None
+        self._settings = settings
+        self._client: Any = InfluxDBClient(
+            settings.url,
+            settings.token.get_secret_value(),
+            timeout=int(settings.timeout_s * 1000),
+            org=settings.org,
+            ssl_ca_cert=str(settings.ca_path) if settings.ca_path else None,
+        )
+        self._service: Any = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
+
+    def post(self, lines: bytes) -> Answer:
+        try:
+            _translated(self._settings, lambda: self._write(lines))
+        except ApiException as error:
+            if not error.status:
+                raise NotConnected(f"no TLS connection to {self._settings.url}: {error.reason}") from error
+            return Answer(error.status, str(error.body or error.reason))
+        return Answer(204, "")
+
+    def _write(self, lines: bytes) -> None:
+        self._service.post_write(
+            org=self._settings.org,
+            bucket=self._settings.bucket,
+            body=_packed(lines, self._settings),
+            precision="ns",
+            content_type=_TEXT,
+            content_encoding="gzip" if self._settings.gzip else "identity",
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Version1:
+    def __init__(self, settings: InfluxSettings) -> None:
+        self._settings = settings
+        query = urlencode({"db": settings.database, "precision": "ns"})
+        self._url = f"{settings.url.rstrip('/')}/write?{query}"
+        self._pool = urllib3.PoolManager(
+            retries=False,
+            timeout=urllib3.Timeout(total=settings.timeout_s),
+            ca_certs=str(settings.ca_path) if settings.ca_path else None,
+        )
+        self._headers = {"Content-Type": _TEXT} | _authorization(settings)
+        if settings.gzip:
+            self._headers["Content-Encoding"] = "gzip"
+
+    def post(self, lines: bytes) -> Answer:
+        response = _translated(self._settings, lambda: self._write(lines))
+        return Answer(response.status, response.data.decode("utf-8", "replace"))
+
+    def _write(self, lines: bytes) -> urllib3.BaseHTTPResponse:
+        return self._pool.request("POST", self._url, body=_packed(lines, self._settings), headers=self._headers)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def _authorization(settings: InfluxSettings) -> dict[str, str]:
+    """A token, or user and password; never in the address, which ends up in logs."""
+    if settings.token is not None:
+        return {"Authorization": f"Token {settings.token.get_secret_value()}"}
+    if settings.user is None:
+        return {}
+    password = settings.password.get_secret_value() if settings.password else ""
+    return urllib3.make_headers(basic_auth=f"{settings.user}:{password}")
+
+
+def _packed(lines: bytes, settings: InfluxSettings) -> bytes:
+    return gzip.compress(lines, _GZIP_LEVEL) if settings.gzip else lines
+
+
+def _translated(settings: InfluxSettings, call: Callable[[], T]) -> T:
+    """Connection trouble in our words."""
+    try:
+        return call()
+    except urllib3.exceptions.TimeoutError as error:
+        raise NotConnected(f"{settings.url} did not answer within {settings.timeout_s:g} s") from error
+    except urllib3.exceptions.HTTPError as error:
+        raise NotConnected(
+            f"no connection to {settings.url}: {error}; is the database up, is the url right?"
+        ) from error

@@ -1,0 +1,145 @@
+"""Sparkplug metrics of data messages for whole columns with NumPy: alias, timestamp in milliseconds and value.
+
+What a metric is on the wire (protobuf): its key and length, the alias (a varint of three bytes, as aliases start at
+16,384), the timestamp (a varint of six bytes between 1971 and 2109), `is_historical` where it is, the value. So numbers
+of fixed size are rows of fixed size, and integers differ only in the length of the last field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIRST_ALIAS = 1 << 14
+"""Aliases are the tag id plus this: all of three bytes up to id 2,080,767."""
+
+_LAST_ALIAS = (1 << 21) - 1
+_FIRST_MS, _LAST_MS = 1 << 35, (1 << 42) - 1
+_METRICS, _ALIAS, _TIMESTAMP, _SEQ = b"\x12", b"\x10", b"\x18", b"\x18"
+_IS_HISTORICAL = b"\x28\x01"
+_FIXED = {"d": (b"\x69", "<f8"), "f": (b"\x65", "<f4"), "?": (b"\x70", "u1")}  # by NumPy's type character
+_INT, _LONG = b"\x50", b"\x58"
+_WORD_BYTES = 4  # integers up to here are an int_value, beyond a long_value
+
+
+def varint(value: int) -> bytes:
+    """A number of up to 64 bits as protobuf writes it."""
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def framed(metric: bytes) -> bytes:
+    """A serialised metric as an element of Payload.metrics."""
+    return _METRICS + varint(len(metric)) + metric
+
+
+def payload(milliseconds: int, metrics: bytes, sequence: int | None) -> bytes:
+    """A whole message of framed metrics; only a death has no sequence number."""
+    last = b"" if sequence is None else _SEQ + varint(sequence)
+    return b"\x08" + varint(milliseconds) + metrics + last
+
+
+def is_regular(aliases: NDArray[np.int64], milliseconds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where alias and timestamp have the lengths that the rows here count on."""
+    fits: NDArray[np.bool_] = (milliseconds >= _FIRST_MS) & (milliseconds <= _LAST_MS) & (aliases <= _LAST_ALIAS)
+    return fits
+
+
+class Metrics:
+    """Encoded metrics, one after the other, and where each ends."""
+
+    def __init__(self, data: bytes, ends: NDArray[np.int64] | int) -> None:
+        self.data = data
+        self._ends = ends
+
+    def part(self, first: int, last: int) -> bytes:
+        """The bytes of the metrics first … last-1."""
+        return self.data[self._start(first) : self._start(last)]
+
+    def _start(self, index: int) -> int:
+        if isinstance(self._ends, int):
+            return index * self._ends
+        return int(self._ends[index - 1]) if index else 0
+
+
+class Rows:
+    """Metrics of one run of aliases and one NumPy type: all that does not change is filled in once."""
+
+    def __init__(self, aliases: NDArray[np.int64], dtype: np.dtype[Any], *, historical: bool) -> None:
+        """`dtype` is a native number or bool."""
+        self._dtype = dtype
+        self._is_long = dtype.itemsize > _WORD_BYTES
+        key, value = _FIXED.get(dtype.char, (_LONG if self._is_long else _INT, "V0"))
+        late = _IS_HISTORICAL if historical else b""
+        layout = {"head": "V2", "alias_key": "V1", "alias": "V3", "time_key": "V1", "time": "V6"}
+        layout |= {"late": f"V{len(late)}", "key": "V1", "value": value}
+        self._rows = np.zeros(len(aliases), list(layout.items()))
+        self._length = self._rows.dtype.itemsize
+        constants = {
+            "head": _METRICS + bytes([self._length - 2]),
+            "alias_key": _ALIAS,
+            "time_key": _TIMESTAMP,
+            "key": key,
+        }
+        for field, constant in (constants | {"late": late}).items():
+            self._rows[field] = np.void(constant)
+        self._rows["alias"] = _varints(aliases, 3)
+
+    def encode(self, milliseconds: NDArray[np.int64], values: NDArray[Any]) -> Metrics:
+        """One metric a value. Rows that are not is_regular() come out as nonsense of the right length."""
+        self._rows["time"] = _varints(milliseconds, 6)
+        if self._dtype.char in _FIXED:
+            self._rows["value"] = values
+            return Metrics(self._rows.tobytes(), self._length)
+        return self._with_integers(values)
+
+    def _with_integers(self, values: NDArray[Any]) -> Metrics:
+        """The rows with a varint of one to ten bytes behind each, and the length byte set accordingly."""
+        words = _unsigned(values, is_long=self._is_long)
+        lengths, digits = _digits(words)
+        width = digits.shape[1]
+        table = np.empty((len(words), self._length + width), np.uint8)
+        table[:, : self._length] = self._rows.view(np.uint8).reshape(len(words), self._length)
+        table[:, self._length :] = digits
+        table[:, 1] += lengths
+        if (lengths == width).all():
+            return Metrics(table.tobytes(), self._length + width)
+        used = np.arange(width) < lengths[:, None]
+        keep = np.concatenate([np.ones((len(words), self._length), np.bool_), used], axis=1)
+        return Metrics(table[keep].tobytes(), np.cumsum(lengths + self._length, dtype=np.int64))
+
+
+def _unsigned(values: NDArray[Any], *, is_long: bool) -> NDArray[np.uint64]:
+    """Two's complement: of 64 bits in a long_value, of 32 bits in an int_value."""
+    wide = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64, copy=False)
+    words = wide.view(np.uint64)
+    return words if is_long else words & np.uint64(0xFFFF_FFFF)
+
+
+def _varints(values: NDArray[np.int64], width: int) -> NDArray[np.void]:
+    """Varints of exactly so many (up to eight) bytes, for numbers that need no more and no fewer."""
+    words = np.zeros(len(values), "<i8")
+    for i in range(width):
+        more = 0x80 if i < width - 1 else 0
+        words |= ((values >> (7 * i)) & 0x7F | more) << (8 * i)
+    return words.view(np.dtype({"names": ["bytes"], "formats": [f"V{width}"], "itemsize": 8}))["bytes"]
+
+
+_THRESHOLDS = np.array([1 << (7 * i) for i in range(1, 10)], np.uint64)
+
+
+def _digits(words: NDArray[np.uint64]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """How many bytes each varint has; and the bytes, n rows as wide as the longest, meaningless beyond the length."""
+    lengths = (np.searchsorted(_THRESHOLDS, words, "right") + 1).astype(np.uint8)
+    width = int(lengths.max(initial=1))
+    digits = np.empty((len(words), width), np.uint8)
+    for i in range(width):
+        digits[:, i] = (words >> np.uint64(7 * i)) & np.uint64(0x7F)
+        digits[:, i] |= np.where(lengths > i + 1, 0x80, 0).astype(np.uint8)
+    return lengths, digits

@@ -1,0 +1,236 @@
+"""Columns to the metrics of data messages: split by device, regular values as rows, the others one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.sinks.news import news, select
+from gateway.sinks.sparkplug_codec import Metrics, Rows, is_regular
+from gateway.sinks.sparkplug_metric import Definition, Sample, data_metric
+from gateway.sinks.sparkplug_state import TagState
+from gateway.values import Batch, Column, DataType
+
+_MOST = 4000  # metrics in one message: some 100 kB
+_NANOSECONDS_PER_MS = 1_000_000
+
+
+class Run:
+    """One run of tags as columns have it, sorted by device, and what their messages have in common."""
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        devices = np.unique([definition.device for definition in definitions], return_inverse=True)[1]
+        order = np.argsort(devices, kind="stable")
+        self.order = None if (np.diff(order) > 0).all() else order
+        self.definitions = [definitions[i] for i in order.tolist()]
+        self.aliases = np.fromiter((definition.alias for definition in self.definitions), np.int64, len(definitions))
+        self.is_time = np.array([definition.tag.data_type == DataType.DATETIME for definition in self.definitions])
+        self.ids = np.unique([definition.tag.id for definition in definitions])
+        self.parts = list(_parts(devices[order]))
+        self._repeats = [len(np.unique(self.aliases[part])) < len(self.aliases[part]) for part in self.parts]
+        self._rows: dict[tuple[int, str, bool], Rows] = {}
+        self._strangers: dict[str, NDArray[np.intp]] = {}
+
+    def arranged(self, column: Column) -> Column:
+        """The column in the order of the definitions."""
+        return column if self.order is None else select(column, self.order)
+
+    def repeats(self, number: int) -> bool:
+        """Whether a tag has several values in this part."""
+        return self._repeats[number]
+
+    def rows(self, number: int, dtype: np.dtype[Any], *, historical: bool) -> Rows:
+        """Rows for the values of one part, ready but for time and value."""
+        key = number, dtype.name, historical
+        if key not in self._rows:
+            self._rows[key] = Rows(self.aliases[self.parts[number]], dtype, historical=historical)
+        return self._rows[key]
+
+    def strangers(self, state: TagState, column: Column) -> NDArray[np.intp]:
+        """Where values of a numeric column do not fit their datatypes. They change only together with all runs."""
+        name = column.value.dtype.name
+        if name not in self._strangers:
+            self._strangers[name] = state.strangers(column)
+        return self._strangers[name]
+
+    def adapt(self, state: TagState, column: Column) -> bool:
+        """Have the datatypes take the values; True if births are due."""
+        is_numeric = column.value.dtype != np.object_
+        if is_numeric and not len(self.strangers(state, column)):
+            return False
+        self._strangers.clear()
+        return state.adapt(self.definitions, column)
+
+
+def _parts(devices: NDArray[np.intp]) -> Iterator[slice]:
+    """Stretches of one device, none longer than a message may be."""
+    edges = [0, *(np.flatnonzero(np.diff(devices)) + 1).tolist(), len(devices)]
+    for first, last in pairwise(edges):
+        for start in range(first, last, _MOST):
+            yield slice(start, min(start + _MOST, last))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Values that can be sent together: no tag has values in two loads that follow each other out of order."""
+
+    run: Run
+    column: Column  # arranged
+
+
+def loads(batch: Batch, runs: Sequence[Run]) -> list[Load]:
+    """What a batch has to send, in order; what is late only as far as it is news."""
+    chosen = [_chosen(column, run, late=batch.historical) for column, run in zip(batch.columns, runs, strict=True)]
+    columns = [(column, run) for column, run in chosen if len(column)]
+    cuts = _cuts(columns)
+    found = [Load(run, run.arranged(column)) for column, run in columns] if not cuts else []
+    for number in range(len(cuts) + 1 if cuts else 0):
+        for column, run in columns:
+            bounds = [0, *np.searchsorted(column.position, cuts).tolist(), len(column)]
+            part = slice(bounds[number], bounds[number + 1])
+            if part.start < part.stop:
+                found.append(_piece(column, run, part))
+    return found
+
+
+def _chosen(column: Column, run: Run, *, late: bool) -> tuple[Column, Run]:
+    if not late:
+        return column, run
+    kept, definitions = news(column, _unsorted(run))
+    return kept, run if len(kept) == len(column) else Run(definitions)
+
+
+def _unsorted(run: Run) -> list[Definition]:
+    """The definitions in the order of the column."""
+    if run.order is None:
+        return run.definitions
+    return [run.definitions[i] for i in np.argsort(run.order).tolist()]
+
+
+def _piece(column: Column, run: Run, part: slice) -> Load:
+    piece = Run(_unsorted(run)[part])
+    return Load(piece, piece.arranged(select(column, part)))
+
+
+def _cuts(columns: Sequence[tuple[Column, Run]]) -> list[int]:
+    """Positions to cut at, so that values of one tag in several columns (a null between numbers) stay in order."""
+    ids = np.sort(np.concatenate([run.ids for _, run in columns])) if len(columns) > 1 else np.empty(0, np.int64)
+    shared = ids[1:][np.diff(ids) == 0]
+    if not len(shared):
+        return []
+    rows: list[tuple[int, int, int]] = []
+    for number, (column, _) in enumerate(columns):
+        mask = np.isin(column.tag, shared)
+        rows += [(p, t, number) for p, t in zip(column.position[mask].tolist(), column.tag[mask].tolist(), strict=True)]
+    cuts, seen = [], dict[int, int]()
+    for position, tag, number in sorted(rows):
+        if seen.setdefault(tag, number) != number:
+            cuts.append(position)
+            seen = {tag: number}
+    return cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The metrics of one DDATA, and which values they are."""
+
+    device: str
+    metrics: bytes
+    positions: NDArray[np.int64]
+
+
+def encoded(load: Load, state: TagState, *, historical: bool) -> Iterator[Data]:
+    """One Data a device, or several where it has very many values."""
+    encoder = _Encoder(load, state, historical=historical)
+    return (encoder.data(number) for number in range(len(load.run.parts)))
+
+
+class _Encoder:
+    """A load on its way to bytes. Indices count in the arranged column."""
+
+    def __init__(self, load: Load, state: TagState, *, historical: bool) -> None:
+        self._run, self._column = load.run, load.column
+        self._state = state
+        self._historical = historical
+        self._ms = np.maximum(self._column.time // _NANOSECONDS_PER_MS, 0)
+        self._doubtful = self._column.status != 0 if historical else state.needs_quality(self._column)
+        self._single_only = self._singles()
+
+    def _singles(self) -> NDArray[np.bool_]:
+        """The values that do not fit into rows."""
+        if self._column.value.dtype == np.object_:
+            return np.ones(len(self._column), np.bool_)
+        single = ~is_regular(self._run.aliases, self._ms) | self._doubtful
+        single[self._run.strangers(self._state, self._column)] = True
+        return single
+
+    def data(self, number: int) -> Data:
+        """The message of one part."""
+        part = self._run.parts[number]
+        order = _chronological(self._column.tag[part], self._column.time[part], repeats=self._run.repeats(number))
+        places = np.arange(part.start, part.stop) if order is None else part.start + order
+        where = part if order is None else places
+        singles = np.flatnonzero(self._single_only[where]).tolist()
+        if len(singles) == len(places):
+            metrics = b"".join(self._single(place) for place in places.tolist())
+        else:
+            rows = self._rows(number, where).encode(self._ms[where], self._values(where))
+            metrics = _spliced(rows, {i: self._single(int(places[i])) for i in singles}, len(places))
+        return Data(self._run.definitions[part.start].device, metrics, self._column.position[where])
+
+    def _rows(self, number: int, where: slice | NDArray[np.intp]) -> Rows:
+        dtype = self._column.value.dtype
+        if isinstance(where, slice):
+            return self._run.rows(number, dtype, historical=self._historical)
+        return Rows(self._run.aliases[where], dtype, historical=self._historical)
+
+    def _values(self, where: slice | NDArray[np.intp]) -> NDArray[Any]:
+        values, is_time = self._column.value[where], self._run.is_time[where]
+        if values.dtype != np.int64 or not is_time.any():
+            return values
+        return np.where(is_time, values // _NANOSECONDS_PER_MS, values)
+
+    def _single(self, place: int) -> bytes:
+        definition, value = self._run.definitions[place], self._column.value[place]
+        sample = Sample(
+            value.item() if isinstance(value, np.generic) else value,
+            int(self._column.status[place]),
+            int(self._column.time[place]),
+        )
+        datatype = self._state.datatype(definition.tag.id)
+        return data_metric(
+            definition, datatype, sample, historical=self._historical, quality_too=bool(self._doubtful[place])
+        )
+
+
+def _chronological(tag: NDArray[np.int32], time: NDArray[np.int64], *, repeats: bool) -> NDArray[np.intp] | None:
+    """The order that metrics of one message must have; None = as they are.
+
+    Where a tag's own time steps back they stay as reported: else its last value would not be the last one.
+    """
+    if (np.diff(time) >= 0).all():
+        return None
+    order = np.argsort(time, kind="stable")
+    if repeats:
+        by_tag = order[np.argsort(tag[order], kind="stable")]
+        same = np.diff(tag[by_tag]) == 0
+        if (np.diff(by_tag)[same] < 0).any():
+            return None
+    return order
+
+
+def _spliced(metrics: Metrics, singles: dict[int, bytes], count: int) -> bytes:
+    """The rows, with the single metrics in the places of those that do not fit, by rising index."""
+    if not singles:
+        return metrics.data
+    pieces: list[bytes] = []
+    start = 0
+    for index, single in singles.items():
+        pieces += metrics.part(start, index), single
+        start = index + 1
+    return b"".join([*pieces, metrics.part(start, count)])
