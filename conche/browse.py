@@ -19,6 +19,13 @@ if TYPE_CHECKING:  # the room is slow to import
     from gateway.values import Tag
 
 _COLUMNS = ("PATH", "NODE", "TYPE", "UNIT", "ACCESS")
+_TYPES = {  # whose names have more than one capital letter (OPC 10000-6, 5.1.2)
+    name.upper(): name
+    for name in (
+        *("SByte", "UInt16", "UInt32", "UInt64", "DateTime", "ByteString", "XmlElement", "NodeId", "ExpandedNodeId"),
+        *("StatusCode", "QualifiedName", "LocalizedText", "ExtensionObject", "DataValue", "DiagnosticInfo"),
+    )
+}
 _PASSWORD = "CONCHE_OPCUA_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -82,7 +89,7 @@ async def _discover(settings: SourceSettings, pki: Path) -> list[Tag]:
 def row(tag: Tag) -> tuple[str, ...]:
     """A tag as the columns of the list."""
     access = "".join(("r", "w" if tag.writable else "", "h" if tag.historised else ""))
-    kind = "Enumeration" if tag.enum else tag.data_type.name.capitalize()
+    kind = "Enumeration" if tag.enum else _TYPES.get(tag.data_type.name, tag.data_type.name.capitalize())
     return ("/".join(tag.path), tag.node, kind, tag.unit, access)
 
 

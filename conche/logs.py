@@ -11,7 +11,9 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SECRET_KEY = re.compile(r"passw|secret|token|authorization|private_key|api_?key", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"(passw|secret|token|authorization|private_key|api_?key)(?!.*_(in|path|file)$)", re.IGNORECASE
+)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
 _HIDDEN = "***"
 # Libraries that tell more at INFO than an operator wants to read.
