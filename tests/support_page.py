@@ -59,8 +59,8 @@ SETTINGS = {
     "line": {
         "state": "Machines/*/Components/**/Status/State",
         "product": "Machines/*/Components/**/Production/Product",
-        "lot": "Machines/*/Components/**/Production/Lot",
-        "speed": "Machines/*/Components/**/Production/Throughput",
+        "lot": "Machines/*/Components/**/Production/LotId",
+        "speed": "Machines/*/Components/**/Status/CurMachSpeed",
         "oee": "Machines/*/Components/**/Performance/OEE",
         "reason": "Machines/*/Components/**/Status/StopReason",
     },
@@ -80,7 +80,8 @@ class Curve:
     time: NDArray[np.int64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    last: NDArray[np.float64]
+    last: NDArray[np.generic]
+    status: NDArray[np.uint32]
 
 
 @dataclass
@@ -127,9 +128,9 @@ class FakeGateway:
 
     def _add_machine(self, folder: str, names: dict[str, str], state: str, product: str, oee: float) -> None:
         self._add(f"{folder}/Status/State", DataType.INT32, STATES.index(state), enum=STATES, names=names)
-        self._add(f"{folder}/Status/StopReason", DataType.STRING, "Waits for mass" if oee else "", names=names)
+        self._add(f"{folder}/Status/StopReason", DataType.STRING, "WaitsForMass" if oee else "", names=names)
         self._add(f"{folder}/Production/Product", DataType.STRING, product, names=names)
-        self._add(f"{folder}/Production/Lot", DataType.STRING, "M-2026-0481" if product else "", names=names)
+        self._add(f"{folder}/Production/LotId", DataType.STRING, "M-2026-0481" if product else "", names=names)
 
     def _add_line(self) -> None:
         for station, (state, rate, oee, process) in STATIONS.items():
@@ -139,7 +140,7 @@ class FakeGateway:
             for unit, (unit_state, product) in CONCHES.items() if not state else ():
                 more = names | {"unit": unit}
                 self._add_machine(f"{folder}/Components/{unit}", more, unit_state, product, 0.0)
-            self._add(f"{folder}/Production/Throughput", DataType.DOUBLE, rate, "kg/h", names=names)
+            self._add(f"{folder}/Status/CurMachSpeed", DataType.DOUBLE, rate, "kg/h", names=names)
             self._add(f"{folder}/Performance/OEE", DataType.DOUBLE, oee, "%", names=names)
             self._add(f"{folder}/Process/{process}", DataType.DOUBLE, 30.0, "°C", names=names | {"tag": process})
         for path, (value, unit) in KPIS.items():
@@ -202,7 +203,8 @@ class FakeGateway:
         base = float(self._first[tag_id])  # type: ignore[arg-type]
         noise = np.random.default_rng(tag_id).normal(0, 0.004 * base, points)
         last = base * (1 + 0.03 * np.sin(time / 1e9 * math.tau / 1500 + tag_id)) + noise
-        return Curve(time, last - abs(noise) - 0.003 * base, last + abs(noise) + 0.003 * base, last)
+        band = abs(noise) + 0.003 * base
+        return Curve(time, last - band, last + band, last, np.zeros(points, np.uint32))
 
 
 def fake_status() -> Status:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.page import text
+from gateway.page.courses import last_numbers
 from gateway.page.view import Series
 from gateway.sinks.latest import Value
 from gateway.values import DataType, Tag
@@ -21,6 +22,13 @@ MOST_STRIPS = 6
 _COLOURS = ("#3f8fd2", "#d98532", "#35a07c", "#b667a6", "#8a8f2f", "#7b7fd0")
 _GREY, _LINE = "#8593a0", "rgba(133,147,160,0.22)"
 _HIDDEN = {"silent": True, "tooltip": {"show": False}, "lineStyle": {"opacity": 0}}
+_TOOLTIP = {
+    "trigger": "axis",
+    "confine": True,
+    "borderWidth": 0,
+    "backgroundColor": "#26303aee",
+    "textStyle": {"fontSize": 12, "color": "#dde4ea"},
+}
 _FLOATS = (DataType.FLOAT, DataType.DOUBLE)
 _MS = 1_000_000
 _TOP, _BOTTOM = 1.0, 7.0  # % of the chart above the first and below the last strip
@@ -44,7 +52,7 @@ def options(strips: Sequence[Strip], start: int, end: int) -> dict[str, Any]:
     return {
         "animation": False,
         "useUTC": True,
-        "tooltip": {"trigger": "axis", "confine": True, "textStyle": {"fontSize": 12}},
+        "tooltip": _TOOLTIP,
         "axisPointer": {"link": [{"xAxisIndex": "all"}], "lineStyle": {"color": _GREY}},
         "title": [_title(strip, index, count) for index, strip in enumerate(strips)],
         "grid": [_grid(index, count) for index in range(count)],
@@ -121,7 +129,7 @@ def _lines(strip: Strip, index: int, now_ms: int, shift: int) -> list[dict[str, 
     step = False if strip.tag.data_type in _FLOATS else "end"
     line = {"type": "line", "xAxisIndex": index, "yAxisIndex": index, "showSymbol": False, "step": step}
     band = {**line, "stack": f"band{index}", "stackStrategy": "all", **_HIDDEN}
-    course = _points(ms, series.last)
+    course = _points(ms, last_numbers(series))
     if not text.is_bad(strip.value):
         course = np.vstack([course, (now_ms, text.number(strip.value))])
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.page.view import Query, Series
 
@@ -14,12 +15,20 @@ POINTS = 300
 SPARK_POINTS = 60
 SPARK_WINDOW_S = 3600
 _SECOND = 1_000_000_000
+_BAD = 2  # the two top bits of a StatusCode: 0 good, 1 uncertain, 2 and 3 bad
 _LEAST_STEP_S, _MOST_STEP_S = 1, 30
 
 
 def step_s(window_s: int, points: int = POINTS) -> int:
     """Seconds after which a trend has moved by one point and is worth a new query."""
     return min(max(window_s // points, _LEAST_STEP_S), _MOST_STEP_S)
+
+
+def last_numbers(series: Series) -> NDArray[np.float64]:
+    """The last value of each stretch; NaN where it is bad or no number."""
+    if series.last.dtype == np.object_:
+        return np.full(len(series.time), np.nan)
+    return np.where(series.status >> 30 >= _BAD, np.nan, series.last.astype(np.float64))
 
 
 class Courses:
@@ -44,7 +53,7 @@ class Courses:
         found = {}
         for tag_id in tag_ids:
             series = await self.get(tag_id, SPARK_WINDOW_S, SPARK_POINTS, now)
-            found[tag_id] = tuple(np.asarray(series.last, np.float64).tolist())
+            found[tag_id] = tuple(last_numbers(series).tolist())
         return found
 
     def _forget(self, now: int) -> None:

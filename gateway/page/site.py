@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
-from nicegui import Client, ui
+from nicegui import Client, app, ui
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +22,7 @@ from gateway.page.wish import read_wish
 RECONNECT_S = 10.0
 """How long a browser that lost its connection finds its page as it was; after that it loads it anew."""
 
+_PRIMARY = "#4d7fa6"
 _STYLE = Path(__file__).with_name("page.css")
 _SITE = "gateway.page.site"  # key in the ASGI scope
 
@@ -56,6 +57,7 @@ def application() -> FastAPI:
     made = FastAPI(openapi_url=None)
     ui.page("/")(_index)
     ui.add_head_html(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", shared=True)
+    app.colors(primary=_PRIMARY)
     ui.run_with(
         made,
         dark=None,

@@ -34,7 +34,12 @@ class Series(Protocol):
 
     @property
     def last(self) -> NDArray[Any]:
-        """The value at the end of each stretch."""
+        """The value at the end of each stretch, in the type of the tag."""
+        ...
+
+    @property
+    def status(self) -> NDArray[np.uint32]:
+        """Of the value at the end: where it is bad, `last` means nothing."""
         ...
 
 

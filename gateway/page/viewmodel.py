@@ -94,9 +94,10 @@ def _unit(place: Place, latest: Latest, tones: Mapping[str, Tone]) -> Unit:
 
 
 def _state(place: Place, latest: Latest, tones: Mapping[str, Tone]) -> State:
-    shown = _text(place, "state", latest)
-    reason = _text(place, "reason", latest)
-    return State(shown, tone_of(shown, tones), "" if reason == text.NOTHING else reason)
+    shown, reason = _text(place, "state", latest), _text(place, "reason", latest)
+    tone = tone_of(shown, tones)
+    is_news = reason != text.NOTHING and tone is not Tone.RUN
+    return State(shown, tone, text.spaced(reason) if is_news else "")
 
 
 def _summary(units: Sequence[Unit]) -> State:
@@ -140,16 +141,27 @@ def _kpi(kpi: KpiSettings, tag: Tag | None, status: Status, latest: Latest, cour
         kpi.title,
         format(value, kpi.format) if math.isfinite(value) else text.NOTHING,
         tag.unit if tag else "",
-        f"{format(change, '+' + kpi.format)} in 1 h" if math.isfinite(change) else "",
+        _change_text(change, kpi),
         _change_tone(change, kpi),
         spark_points(course),
         _is_stale(status, tag),
     )
 
 
+def _change_text(change: float, kpi: KpiSettings) -> str:
+    if not math.isfinite(change):
+        return ""
+    return f"{format(change, '+' + kpi.format)} in 1 h" if _is_change(change, kpi) else "steady for 1 h"
+
+
+def _is_change(change: float, kpi: KpiSettings) -> bool:
+    """Whether something is left of it after rounding."""
+    return math.isfinite(change) and format(abs(change), kpi.format) != format(0.0, kpi.format)
+
+
 def _change_tone(change: float, kpi: KpiSettings) -> Tone:
-    """Better or worse; a change that rounds to zero is neither."""
-    if not math.isfinite(change) or format(abs(change), kpi.format) == format(0.0, kpi.format):
+    """Better, worse or neither."""
+    if not _is_change(change, kpi):
         return Tone.NONE
     return Tone.GOOD if (change > 0) is (kpi.good == "high") else Tone.WARN
 

@@ -96,6 +96,16 @@ async def test_the_page_needs_nothing_from_elsewhere(start: Start) -> None:
             assert "//fonts." not in found.text
 
 
+async def test_names_from_a_server_cannot_bring_markup_into_the_page(start: Start, gateway: FakeGateway) -> None:
+    gateway.status.sources["plant"].silent["</script><img src=x onerror=alert(1)>"] = "`${alert(2)}`"
+    server = await start()
+    html = (await get(server.url)).text
+    assert "onerror=alert(1)" in html
+    assert "<img src=x" not in html
+    assert "</script><img" not in html
+    assert "`${alert(2)}`" not in html
+
+
 async def test_with_a_password_nobody_sees_anything_without_it(start: Start) -> None:
     server = await start(password="bitter")
     for path in ("/", "/metrics", "/_nicegui_ws/socket.io/?EIO=4&transport=polling"):

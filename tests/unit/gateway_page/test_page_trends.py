@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 
+import numpy as np
 import orjson
 import pytest
-from support_page import STOCKS, FakeGateway
+from numpy.testing import assert_array_equal
+from support_page import STOCKS, Curve, FakeGateway
 
 from gateway.page.chart import Strip, name, options
-from gateway.page.courses import Courses, step_s
+from gateway.page.courses import Courses, last_numbers, step_s
 from gateway.page.wish import Wish, read_wish
 from gateway.sinks.latest import Value
 from gateway.values import DataType, Tag
@@ -39,6 +41,13 @@ async def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
             gateway.catalogue.find(f"Warehouse/{STORES[minute % 8]}/Level").id, 900, 300, NOON + minute * 60 * SECOND
         )
     assert len(courses._known) == 1
+
+
+def test_bad_values_and_texts_are_holes() -> None:
+    time, none = np.arange(3), np.full(3, np.nan)
+    status = np.array([0, 0x80000000, 0x40000000], np.uint32)
+    assert_array_equal(last_numbers(Curve(time, none, none, np.array([1, 0, 3]), status)), [1, np.nan, 3])
+    assert np.isnan(last_numbers(Curve(time, none, none, np.array(["a", "b", "c"], object), status))).all()
 
 
 @pytest.mark.parametrize(("window", "step"), [(900, 3), (3600, 12), (86_400, 30), (60, 1)])

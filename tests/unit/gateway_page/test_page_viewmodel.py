@@ -70,6 +70,12 @@ async def test_a_station_of_several_units_shows_what_weighs_most(gateway: FakeGa
     assert (conching.state.text, conching.state.tone) == ("1 of 3 Aborted", Tone.FAULT)
 
 
+async def test_a_station_says_why_it_does_not_run(gateway: FakeGateway) -> None:
+    stations = {station.name: station.state.detail for station in model_of(gateway).stations}
+    assert stations["Grinding"] == "Waits For Mass"
+    assert stations["Roasting"] == ""
+
+
 async def test_a_bad_value_is_not_shown_as_if_it_were_good(gateway: FakeGateway) -> None:
     await gateway.give(f"{LINE}/Components/Roasting/Performance/OEE", 99.0, status=0x80000000)
     roasting = model_of(gateway).stations[1]
@@ -105,7 +111,7 @@ async def test_a_kpi_tells_whether_it_became_better(gateway: FakeGateway) -> Non
     kpis = model_of(gateway, {oee: (60.0, 61.0), defects: (2.0, 2.1)}).kpis
     assert (kpis[0].text, kpis[0].change, kpis[0].tone) == ("61.5", "+1.5 in 1 h", Tone.GOOD)
     assert (kpis[1].text, kpis[1].change, kpis[1].tone) == ("2.13", "+0.13 in 1 h", Tone.WARN)
-    assert kpis[2].tone is Tone.NONE
+    assert (kpis[2].change, kpis[2].tone) == ("steady for 1 h", Tone.NONE)
     assert kpis[3].text == "18,244"
 
 
