@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from time import monotonic, time_ns
+from typing import Any
 
 import numpy as np
 import orjson
@@ -12,6 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from gateway.contract import Catalogue, Rejected
+from gateway.history.blocks import as_json, from_json
 from gateway.history.compaction import Compaction
 from gateway.history.schema import connect
 from gateway.history.staging import Staged, Tail, pack, unpack
@@ -46,24 +50,42 @@ class HistoryFile:
         """What is not in blocks yet, oldest first; replaced after each commit."""
 
     def write(self, batch: Batch) -> None:
-        """Keep the batch; it is on disk on return. Rejected for tags that the catalogue never had."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        unknown = [p for column in batch.columns for p in self._unknown(column)]
-        if unknown:
-            self._connection.execute("COMMIT")
-            raise Rejected(unknown, "the tag is not in the catalogue")
-        self._stage(batch.columns)
-        self._put_events(batch.events)
-        self._put_gaps(batch.gaps)
-        self._compact()
-        self._expire()
-        self._connection.execute("COMMIT")
+        """Keep the batch; it is on disk on return. Rejected for what has no tag, or no form in JSON."""
+        try:
+            with self._transaction():
+                self._keep(batch)
+        except TypeError as error:  # what orjson says to a value that JSON does not know
+            if not (unfit := _unfit(batch)):
+                raise
+            raise Rejected(unfit, f"the value cannot be kept: {error}") from error
         before = (self._compaction.tail,) if self._compaction else ()
         self.tails = (*before, self._tail)
 
     def close(self) -> None:
         """Close; an unfinished transaction is rolled back."""
         self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._ids = np.zeros(0, np.int32)
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _keep(self, batch: Batch) -> None:
+        unknown = [p for column in batch.columns for p in self._unknown(column)]
+        if unknown:
+            raise Rejected(unknown, "the tag is not in the catalogue")
+        self._put_events(batch.events)
+        self._put_gaps(batch.gaps)
+        self._stage(batch.columns)
+        self._compact()
+        self._expire()
 
     def _load_tail(self) -> tuple[Tail, int]:
         staged: list[Staged] = []
@@ -102,14 +124,11 @@ class HistoryFile:
         return True
 
     def _stage(self, columns: Sequence[Column]) -> None:
-        staged = [Staged(self._series(c.tag), c.time, c.value, c.status) for c in columns if len(c)]
+        staged = [Staged(self._ids[c.tag], c.time, _kept(c), c.status) for c in columns if len(c)]
         if staged:
             row = self._connection.execute("INSERT INTO staged (body) VALUES (?)", (pack(staged),)).lastrowid
             self._last_row = row or self._last_row
             self._tail = self._tail.plus(staged)
-
-    def _series(self, tags: NDArray[np.int32]) -> NDArray[np.int32]:
-        return self._ids[tags]
 
     def _put_events(self, events: Sequence[Event]) -> None:
         self._connection.executemany(
@@ -167,3 +186,24 @@ class HistoryFile:
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _kept(column: Column) -> NDArray[Any]:
+    """The values as they will come back from the disk."""
+    return from_json(as_json(column.value), len(column)) if column.value.dtype.hasobject else column.value
+
+
+def _unfit(batch: Batch) -> list[int]:
+    """Positions of values and events that JSON does not know."""
+    objects = [column for column in batch.columns if column.value.dtype.hasobject]
+    values = ((int(p), v) for column in objects for p, v in zip(column.position, column.value, strict=True))
+    events = ((event.position, dict(event.fields)) for event in batch.events)
+    return [position for position, value in chain(values, events) if not _fits(value)]
+
+
+def _fits(value: object) -> bool:
+    try:
+        as_json(np.fromiter([value], object, 1))
+    except TypeError:
+        return False
+    return True

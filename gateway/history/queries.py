@@ -41,7 +41,11 @@ class HistoryReader:
         rows = self._open().execute(
             "SELECT * FROM event WHERE time BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (start, end, limit)
         )
-        return [Event(*columns, orjson.loads(fields)) for *columns, fields in rows][::-1]
+        found = [
+            Event(position, source, kind, source_name, time, severity, message, orjson.loads(fields))
+            for position, source, kind, source_name, time, severity, message, fields in rows
+        ]
+        return found[::-1]
 
     def gaps(self, start: int, end: int, limit: int) -> list[Gap]:
         """The newest gaps that touch start to end, by rising end."""
