@@ -1,0 +1,126 @@
+"""All settings of the gateway in one tree: each section is declared beside the part it sets, and checked here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.contract import GatewayError
+from gateway.delivery import DeliverySettings
+from gateway.journal import JournalSettings
+from gateway.naming import Naming, NamingSettings
+from gateway.notify.settings import Contacts, NotifySettings, OutboxSettings
+from gateway.opcua.settings import SourceSettings
+from gateway.page.settings import PageSettings
+from gateway.rules.checks import rule_problems
+from gateway.rules.settings import RuleSettings
+from gateway.sinks.historian import HistorianSettings
+from gateway.sinks.influx import InfluxSettings
+from gateway.sinks.sparkplug import SparkplugSettings
+from gateway.sinks.uns import UnsSettings
+
+Location = tuple[str | int, ...]
+SinkSettings = Annotated[
+    UnsSettings | SparkplugSettings | InfluxSettings | HistorianSettings, Field(discriminator="kind")
+]
+OWN_SINKS = ("rules", "page")
+"""Names that the gateway's own readers of the journal have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: where in the tree, and what to do."""
+
+    path: Location
+    message: str
+
+
+class SettingsError(GatewayError):
+    """The settings cannot be used; `problems` lists everything that is wrong, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems))
+        self.problems = tuple(problems)
+
+
+class GatewaySettings(BaseModel):
+    """One gateway: sources in, journal, sinks out, rules and page beside them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: Path = Field(default=Path("var/gateway"), description="Folder of journal, historian and mail queue")
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+    naming: NamingSettings = NamingSettings()
+    journal: JournalSettings = JournalSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    sinks: tuple[SinkSettings, ...] = (HistorianSettings(),)
+    rules: tuple[RuleSettings, ...] = ()
+    contacts: Contacts = Field(default_factory=dict)
+    notify: NotifySettings = Field(default_factory=OutboxSettings)
+    page: PageSettings = PageSettings()
+
+
+def parse(data: Mapping[str, Any]) -> GatewaySettings:
+    """Settings from plain data (YAML already read, environment filled in). Raises SettingsError with every problem."""
+    try:
+        settings = GatewaySettings.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError([Problem(_place(e["loc"], data), e["msg"]) for e in error.errors()]) from error
+    problems = [Problem(path, message) for path, message in _problems(settings)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _place(location: Location, data: object) -> Location:
+    """Pydantic's location less the names of union members, which no file contains; a missing key stays as the last."""
+    place: list[str | int] = []
+    for step, part in enumerate(location):
+        if (isinstance(data, Mapping) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            place.append(part)
+            data = data[part]  # type: ignore[index]
+        elif step == len(location) - 1 and isinstance(data, Mapping) and data.get("kind") != part:
+            place.append(part)
+    return tuple(place)
+
+
+def _problems(settings: GatewaySettings) -> Iterator[tuple[Location, str]]:
+    """What is wrong with parts that are right by themselves."""
+    yield from _same_names("sources", [source.name for source in settings.sources])
+    yield from _same_names("sinks", [*OWN_SINKS, *(sink.name for sink in settings.sinks)])
+    yield from _unfit_names(settings)
+    yield from rule_problems(settings.rules, settings.contacts, settings.notify)
+
+
+def _same_names(section: str, names: list[str]) -> Iterator[tuple[Location, str]]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield (section,), f"{name!r} is the name of {count} of them: give each its own"
+
+
+def _unfit_names(settings: GatewaySettings) -> Iterator[tuple[Location, str]]:
+    """Templates that ask for parts which naming does not give."""
+    naming = Naming(settings.naming)
+    for index, sink in enumerate(settings.sinks):
+        for field, text, constants_only in _templates(sink):
+            for message in naming.problems(text, constants_only=constants_only):
+                yield ("sinks", index, field), message
+
+
+def _templates(sink: SinkSettings) -> Iterator[tuple[str, str, bool]]:
+    """(setting, template, whether it stands for no single tag) of a sink."""
+    match sink:
+        case UnsSettings():
+            yield from (("topic", sink.topic, False), ("root", sink.root, True))
+        case SparkplugSettings():
+            yield from (("group", sink.group, True), ("node", sink.node, True))
+            yield from (("device", sink.device, False), ("metric", sink.metric, False))
+        case InfluxSettings():
+            yield ("measurement", sink.measurement, False)
+        case HistorianSettings():
+            return
