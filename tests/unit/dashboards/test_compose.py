@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from conche.config import load
-from conche.site import load_plant
+from conche.site import load_gateway, load_plant
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -130,3 +130,29 @@ def test_the_image_gets_every_file_it_copies():
 def test_scripts_are_executable_shell(script):
     assert script.stat().st_mode & stat.S_IXUSR
     subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_the_gateway_in_the_container_is_the_demos_with_passwords():
+    """Names, rules, contacts and the page are the demo's; only connections and passwords differ."""
+    demo = load(ROOT / "config/gateway/demo.yaml", ENVIRONMENT).data
+    own = load(ROOT / "config/compose/gateway.yaml", ENVIRONMENT).data
+    for section in ("naming", "rules", "contacts"):
+        assert own.get(section) == demo.get(section), section
+    outside = {"host", "port", "password"}
+    assert {k: v for k, v in own["page"].items() if k not in outside} == {
+        k: v for k, v in demo.get("page", {}).items() if k not in outside
+    }
+    assert {sink["kind"] for sink in own["sinks"]} == {sink["kind"] for sink in demo["sinks"]} | {"influx"}
+    assert own["sources"][0]["include"] == demo["sources"][0]["include"]
+
+
+def test_the_gateway_in_the_container_is_let_in_everywhere_by_password():
+    gateway = load_gateway(ROOT / "config/compose/gateway.yaml", ENVIRONMENT)
+    (source,) = gateway.sources
+    assert (source.security.policy, source.security.mode) == ("Basic256Sha256", "SignAndEncrypt")
+    assert source.security.password.get_secret_value() == ENVIRONMENT["OPCUA_PASSWORD"]
+    assert gateway.page.password is not None
+    assert gateway.page.password.get_secret_value() == ENVIRONMENT["PAGE_PASSWORD"]
+    for sink in gateway.sinks:
+        if sink.kind in {"uns", "sparkplug"}:
+            assert sink.broker.password.get_secret_value() == ENVIRONMENT["MQTT_PASSWORD"]
