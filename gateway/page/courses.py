@@ -12,10 +12,12 @@ from gateway.page.view import Query, Series
 POINTS = 300
 """Points of a trend: more than this no wall screen resolves beside two neighbours."""
 
-SPARK_POINTS = 60
-SPARK_WINDOW_S = 3600
+SPARK_POINTS, SPARK_WINDOW_S = 60, 3600
+"""The small course beside a figure: a point a minute over an hour."""
+
 _SECOND = 1_000_000_000
 _BAD = 2  # the two top bits of a StatusCode: 0 good, 1 uncertain, 2 and 3 bad
+_LEAD_S = 300  # the hour's first moment shows a value up to this much older
 _LEAST_STEP_S, _MOST_STEP_S = 1, 30
 
 
@@ -29,6 +31,13 @@ def last_numbers(series: Series) -> NDArray[np.float64]:
     if series.last.dtype == np.object_:
         return np.full(len(series.time), np.nan)
     return np.where(series.status >> 30 >= _BAD, np.nan, series.last.astype(np.float64))
+
+
+def evenly(series: Series, now: int) -> NDArray[np.float64]:
+    """What a tag showed at regular moments of the last hour: a value holds until the next one."""
+    moments = np.linspace(now - SPARK_WINDOW_S * _SECOND, now, SPARK_POINTS).astype(np.int64)
+    places = np.searchsorted(series.time, moments, "right")
+    return np.concatenate([[np.nan], last_numbers(series)])[places]
 
 
 class Courses:
@@ -49,11 +58,11 @@ class Courses:
         return self._known[key][1]
 
     async def sparks(self, tag_ids: Iterable[int], now: int) -> dict[int, tuple[float, ...]]:
-        """The last hour of each tag as plain numbers."""
+        """The last hour of each tag, a number a minute, the oldest first; NaN before its first value."""
         found = {}
         for tag_id in tag_ids:
-            series = await self.get(tag_id, SPARK_WINDOW_S, SPARK_POINTS, now)
-            found[tag_id] = tuple(last_numbers(series).tolist())
+            series = await self.get(tag_id, SPARK_WINDOW_S + _LEAD_S, SPARK_POINTS, now)
+            found[tag_id] = tuple(evenly(series, now).tolist())
         return found
 
     def _forget(self, now: int) -> None:

@@ -13,6 +13,10 @@ NOTHING = "—"
 """Stands where there is no good value."""
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
+
+NO_UNIT = ("", "1")
+"""Units that are not worth showing: none, and UNECE's C62, "one"."""
+
 _UNCERTAIN, _BAD = 1, 2
 _INTEGERS = frozenset(range(DataType.SBYTE, DataType.UINT64 + 1))
 _NS = 1_000_000_000
@@ -39,8 +43,8 @@ def value_text(tag: Tag | None, value: Value | None) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    """A text with its unit behind a narrow space that does not break; nothing keeps no unit."""
-    return f"{text}\u202f{unit}" if unit and text != NOTHING else text
+    """A text with its unit behind a narrow space that does not break; nothing keeps no unit, and "1" is none."""
+    return f"{text}\u202f{unit}" if unit not in NO_UNIT and text != NOTHING else text
 
 
 def figure(value: float) -> str:

@@ -17,7 +17,7 @@ from gateway.status import Status
 from gateway.values import Tag
 
 Courses = Mapping[int, Sequence[float]]
-"""The last hour of a tag by its id, oldest value first, NaN where there is none."""
+"""The last hour of a tag by its id, at regular moments, the oldest first, NaN where there is no value."""
 
 _VERDICT_TONES = {Verdict.OK: Tone.GOOD, Verdict.DEGRADED: Tone.WARN, Verdict.FAILED: Tone.FAULT}
 _SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 24.0
@@ -136,11 +136,11 @@ def _stock_state(level: float, limit: float, coming: float) -> State:
 def _kpi(kpi: KpiSettings, tag: Tag | None, status: Status, latest: Latest, courses: Courses) -> Kpi:
     value = text.number(_last(latest, tag))
     course = [*courses.get(tag.id, ()), value] if tag else []
-    change = value - next((one for one in course if math.isfinite(one)), math.nan)
+    change = value - course[0] if course else math.nan
     return Kpi(
         kpi.title,
         format(value, kpi.format) if math.isfinite(value) else text.NOTHING,
-        tag.unit if tag else "",
+        tag.unit if tag and tag.unit not in text.NO_UNIT else "",
         _change_text(change, kpi),
         _change_tone(change, kpi),
         spark_points(course),

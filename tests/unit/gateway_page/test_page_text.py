@@ -63,7 +63,8 @@ def test_a_bad_value_is_no_value_and_an_uncertain_one_is_marked() -> None:
     assert math.isnan(text.number(Value("Milk", 0, 1)))
 
 
-def test_nothing_has_no_unit() -> None:
+def test_nothing_has_no_unit_and_one_is_none() -> None:
+    assert text.with_unit("3", "1") == text.with_unit("3", "") == "3"
     assert text.with_unit(text.NOTHING, "kg") == text.NOTHING
     assert text.with_unit("3", "kg") == "3\u202fkg"
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from support_page import STOCKS, Curve, FakeGateway
 
 from gateway.page.chart import Strip, name, options
-from gateway.page.courses import Courses, last_numbers, step_s
+from gateway.page.courses import Courses, evenly, last_numbers, step_s
 from gateway.page.wish import Wish, read_wish
 from gateway.sinks.latest import Value
 from gateway.values import DataType, Tag
@@ -48,6 +48,26 @@ def test_bad_values_and_texts_are_holes() -> None:
     status = np.array([0, 0x80000000, 0x40000000], np.uint32)
     assert_array_equal(last_numbers(Curve(time, none, none, np.array([1, 0, 3]), status)), [1, np.nan, 3])
     assert np.isnan(last_numbers(Curve(time, none, none, np.array(["a", "b", "c"], object), status))).all()
+
+
+def test_a_value_holds_until_the_next_one_and_is_unknown_before_the_first() -> None:
+    time = np.array([NOON - 1800 * SECOND, NOON - 600 * SECOND])
+    none = np.full(2, np.nan)
+    course = evenly(Curve(time, none, none, np.array([1.0, 2.0]), np.zeros(2, np.uint32)), NOON)
+    assert len(course) == 60
+    assert np.isnan(course[:29]).all()
+    assert set(course[31:49]) == {1.0}
+    assert set(course[51:]) == {2.0}
+
+
+async def test_the_hour_begins_with_a_value_although_values_are_rare() -> None:
+    async def every_four_minutes(_: int, start: int, end: int, __: int) -> Curve:
+        time = np.arange(NOON, start, -240 * SECOND)[::-1]
+        time = time[time <= end] - 7 * SECOND
+        return Curve(time, time * 0.0, time * 0.0, np.ones(len(time)), np.zeros(len(time), np.uint32))
+
+    course = (await Courses(every_four_minutes).sparks([1], NOON))[1]
+    assert set(course) == {1.0}
 
 
 @pytest.mark.parametrize(("window", "step"), [(900, 3), (3600, 12), (86_400, 30), (60, 1)])

@@ -108,7 +108,8 @@ async def test_a_bar_never_leaves_its_frame(gateway: FakeGateway) -> None:
 
 async def test_a_kpi_tells_whether_it_became_better(gateway: FakeGateway) -> None:
     oee, defects = (gateway.catalogue.find(f"{LINE}/Performance/{name}").id for name in ("OEE", "DefectRate"))
-    kpis = model_of(gateway, {oee: (60.0, 61.0), defects: (2.0, 2.1)}).kpis
+    cost = gateway.catalogue.find(f"{LINE}/Cost/CostPerUnit").id
+    kpis = model_of(gateway, {oee: (60.0, 61.0), defects: (2.0, 2.1), cost: (5.8741, 5.8739)}).kpis
     assert (kpis[0].text, kpis[0].change, kpis[0].tone) == ("61.5", "+1.5 in 1 h", Tone.GOOD)
     assert (kpis[1].text, kpis[1].change, kpis[1].tone) == ("2.13", "+0.13 in 1 h", Tone.WARN)
     assert (kpis[2].change, kpis[2].tone) == ("steady for 1 h", Tone.NONE)
@@ -157,6 +158,13 @@ async def test_nothing_changes_without_a_change(gateway: FakeGateway) -> None:
     plan, now = make_plan(gateway.catalogue, 1, ALL), time_ns()
     first, second = (view_model(gateway.view, plan, ALL, {}, now) for _ in range(2))
     assert first == second
+
+
+async def test_without_an_hour_of_history_no_change_is_claimed(gateway: FakeGateway) -> None:
+    oee = gateway.catalogue.find(f"{LINE}/Performance/OEE").id
+    kpi = model_of(gateway, {oee: (float("nan"), 60.0)}).kpis[0]
+    assert (kpi.change, kpi.tone) == ("", Tone.NONE)
+    assert kpi.points
 
 
 def test_a_spark_line_fills_its_box_and_skips_what_is_missing() -> None:
