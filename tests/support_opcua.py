@@ -106,7 +106,7 @@ class Plant:
         self.nodes: dict[str, Node] = {}
         self.server = Server()
         self.uris: tuple[str, ...] = (URI,)
-        self.clock = datetime(2026, 1, 1, tzinfo=UTC)
+        self.clock = datetime.now(UTC)
 
     async def start(self) -> Plant:
         await self.server.init()
@@ -128,7 +128,7 @@ class Plant:
         return node
 
     async def write(self, name: str, value: object, kind: ua.VariantType = ua.VariantType.Double) -> datetime:
-        self.clock += timedelta(milliseconds=1)
+        self.clock = max(self.clock + timedelta(milliseconds=1), datetime.now(UTC))
         await self.server.write_attribute_value(
             self.nodes[name].nodeid, ua.DataValue(ua.Variant(value, kind), SourceTimestamp=self.clock)
         )
