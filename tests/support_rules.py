@@ -136,7 +136,7 @@ class Unreachable(Postman):
         raise NotConnected("nobody answers")
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     """Wait for what a status or a list will show."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from gateway.rules.settings import FieldCondition
 
+Margin = tuple[float, float]
+"""A hysteresis: absolute, plus a share of the limit."""
+
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -61,7 +64,7 @@ class State:
     phase: Phase = Phase.ARMED
     since: int = 0  # source time at which the condition became true
     alerted: int = 0  # source time of the last alert; 0 = never
-    held: bool = False  # the last verdict was TRUE: the delay runs
+    held: bool = False  # while pending: the last verdict was TRUE, and the delay runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +88,22 @@ def in_force(series: Series, times: NDArray[np.int64]) -> tuple[NDArray[np.float
 
 
 def judge(
-    value: NDArray[np.float64],
-    limit: NDArray[np.float64],
-    good: NDArray[np.bool_],
-    margin: tuple[float, float],
-    *,
-    below: bool,
+    value: NDArray[np.float64], limit: NDArray[np.float64], good: NDArray[np.bool_], margin: Margin, *, below: bool
 ) -> NDArray[np.int8]:
-    """A Verdict for each moment. `margin` is the hysteresis: absolute, plus a share of the limit."""
+    """A Verdict for each moment."""
     with np.errstate(invalid="ignore", over="ignore"):  # infinities are no numbers to judge
         beyond = limit - value if below else value - limit
         slack = margin[0] + margin[1] * np.abs(limit)
     verdict = np.where(beyond > 0, Verdict.TRUE, np.where(beyond <= -slack, Verdict.CLEAR, Verdict.BETWEEN))
     return np.where(good & np.isfinite(beyond), verdict, Verdict.UNKNOWN).astype(np.int8)
+
+
+def is_quiet(state: State, lowest: float, highest: float, limit: float, margin: Margin, *, below: bool) -> bool:
+    """Whether values in this range, good or not, surely leave the state as it is. Most do, and need no closer look."""
+    most, least = (limit - lowest, limit - highest) if below else (highest - limit, lowest - limit)
+    if state.phase is Phase.ARMED:
+        return most <= 0
+    return state.phase is Phase.ALERTED and least > -(margin[0] + margin[1] * abs(limit))
 
 
 def turns(verdicts: NDArray[np.int8]) -> NDArray[np.intp]:
@@ -142,18 +148,19 @@ def run(
 
 
 def _alert(state: State, time: int) -> tuple[State, int]:
-    return replace(state, phase=Phase.ALERTED, alerted=time), time
+    return State(Phase.ALERTED, state.since, time), time
 
 
 def _turn(state: State, verdict: Verdict, time: int) -> State:
-    if verdict is Verdict.UNKNOWN:
-        return replace(state, held=False)
-    if verdict is Verdict.TRUE:
-        armed = state.phase is Phase.ARMED
-        return replace(state, phase=Phase.PENDING, since=time, held=True) if armed else replace(state, held=True)
-    if verdict is Verdict.CLEAR or state.phase is Phase.PENDING:
-        return State(Phase.ARMED, 0, state.alerted, held=False)
-    return replace(state, held=False)
+    match state.phase, verdict:
+        case Phase.ARMED, Verdict.TRUE:
+            return State(Phase.PENDING, time, state.alerted, held=True)
+        case Phase.PENDING, Verdict.TRUE | Verdict.UNKNOWN:
+            return replace(state, held=verdict is Verdict.TRUE)
+        case (Phase.PENDING, _) | (Phase.ALERTED, Verdict.CLEAR):
+            return State(Phase.ARMED, 0, state.alerted)
+        case _:
+            return state
 
 
 def meets(fields: Mapping[str, Any], conditions: Sequence[FieldCondition]) -> bool:

@@ -10,15 +10,14 @@ import structlog
 
 from gateway.rules.alerts import Alert, Crossing, names_of, of_event, of_threshold
 from gateway.rules.binding import Binding, Instance
-from gateway.rules.conditions import Phase, Series, State, constant, due, elapse, in_force, judge, meets, run
+from gateway.rules.conditions import Phase, Series, State, constant, due, elapse, in_force, is_quiet, judge, meets, run
 from gateway.rules.memory import Memory, Observation, Scalar, TagKey, key_of
-from gateway.rules.samples import Samples, gather, news, series
+from gateway.rules.samples import Samples, gather, news, numbers, series
 from gateway.rules.settings import EventRule
 from gateway.values import Batch, Event, Tag
 
 _log = structlog.get_logger(__name__)
 _NS = 1_000_000_000
-_START = int(np.iinfo(np.int64).min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,8 @@ def judge_values(
     states, alerts = {}, []
     for one in instances:
         before = memory.states.get(one.key, State())
+        if _is_quiet(one, before, memory, fresh):
+            continue
         state, crossings = _judge_one(one, before, memory, fresh)
         alerts += [of_threshold(one, crossing, related_values(one, after)) for crossing in crossings]
         if state != before:
@@ -89,8 +90,8 @@ def remaining(instance: Instance, memory: Memory) -> float | None:
     state = memory.states.get(instance.key, State())
     if state.phase is not Phase.PENDING or not state.held:
         return None
-    longest = max(instance.timing.delay, instance.timing.cool_down)  # also when the source's clock was set back
-    return min(max(0, due(state, instance.timing) - _floor(instance, memory)), longest) / _NS
+    judged_at = max(_judged_at(instance, memory), state.since)  # earlier if the source's clock was set back
+    return max(0, due(state, instance.timing) - judged_at) / _NS
 
 
 def related_values(instance: Instance, seen: Mapping[TagKey, Observation]) -> dict[str, Scalar]:
@@ -106,13 +107,28 @@ def _is_news(rule: EventRule, event: Event, batch: Batch, now: int) -> bool:
     return is_news
 
 
+def _is_quiet(one: Instance, state: State, memory: Memory, fresh: Mapping[int, Samples]) -> bool:
+    """Whether its new values surely change nothing. Said only where the limit is known and stays."""
+    samples = fresh.get(one.tag.id)
+    limit = _standing(one.limit, memory, fresh)
+    if samples is None or limit is None:
+        return False
+    values, below = numbers(samples.value), one.rule.below is not None
+    return is_quiet(state, float(values.min()), float(values.max()), limit, one.rule.margin, below=below)
+
+
+def _standing(limit: Tag | float, memory: Memory, fresh: Mapping[int, Samples]) -> float | None:
+    if not isinstance(limit, Tag):
+        return limit
+    seen = memory.seen.get(key_of(limit))
+    return seen.number if seen and seen.good and limit.id not in fresh else None
+
+
 def _judge_one(
     one: Instance, state: State, memory: Memory, fresh: Mapping[int, Samples]
 ) -> tuple[State, list[Crossing]]:
-    floor = _floor(one, memory)
-    values, limits = (_series(tag, memory, fresh, floor) for tag in (one.tag, one.limit))
-    times = np.union1d(values.time, limits.time)
-    times = times[times >= floor]  # what was judged last is judged again: the rule may have changed since
+    values, limits = (_series(tag, memory, fresh) for tag in (one.tag, one.limit))
+    times = np.union1d(values.time, limits.time)  # what was judged last is judged again: the rule may have changed
     value, value_good = in_force(values, times)
     limit, limit_good = in_force(limits, times)
     verdicts = judge(value, limit, value_good & limit_good, one.rule.margin, below=one.rule.below is not None)
@@ -125,16 +141,16 @@ def _crossing(time: int, since: int, values: Series, limits: Series) -> Crossing
     return Crossing(time, since, value, limit)
 
 
-def _series(tag: Tag | float, memory: Memory, fresh: Mapping[int, Samples], floor: int) -> Series:
+def _series(tag: Tag | float, memory: Memory, fresh: Mapping[int, Samples]) -> Series:
     if not isinstance(tag, Tag):
         return constant(tag)
-    return series(memory.seen.get(key_of(tag)), fresh.get(tag.id), floor)
+    return series(memory.seen.get(key_of(tag)), fresh.get(tag.id))
 
 
-def _floor(one: Instance, memory: Memory) -> int:
+def _judged_at(one: Instance, memory: Memory) -> int:
     """The newest source time that the instance has been judged at."""
     seen = [memory.seen.get(key_of(tag)) for tag in one.judged_by]
-    return max((known.time for known in seen if known), default=_START)
+    return max((known.time for known in seen if known), default=0)
 
 
 def _number(tag: Tag | float, seen: Mapping[TagKey, Observation]) -> float:

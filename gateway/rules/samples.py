@@ -77,15 +77,14 @@ def news(samples: Samples, seen: Observation | None, since: int, *, historical: 
     return samples.take(np.flatnonzero(fresh)) if fresh.any() else None
 
 
-def series(seen: Observation | None, fresh: Samples | None, floor: int) -> Series:
-    """What is known of a tag, oldest first. Nothing new happens before `floor`, and time never runs backwards."""
+def series(seen: Observation | None, fresh: Samples | None) -> Series:
+    """What is known of a tag, oldest first. Time never runs backwards, also when the source's clock was set back."""
     past = [(seen.time, seen.number, seen.good)] if seen else []
     time, value, good = (np.array([row[i] for row in past]) for i in range(3))
     if fresh is not None:
-        moved = np.maximum.accumulate(np.maximum(fresh.time, floor))
-        time, value = np.append(time, moved), np.append(value, numbers(fresh.value))
+        time, value = np.append(time, fresh.time), np.append(value, numbers(fresh.value))
         good = np.append(good, fresh.good)
-    return Series(time.astype(np.int64), value.astype(np.float64), good.astype(np.bool_))
+    return Series(np.maximum.accumulate(time.astype(np.int64)), value.astype(np.float64), good.astype(np.bool_))
 
 
 def numbers(values: NDArray[Any]) -> NDArray[np.float64]:

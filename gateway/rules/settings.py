@@ -182,7 +182,7 @@ class EventRule(_Rule):
     type: str = Field(min_length=1, description="Browse name of the event type: BulkOrderEventType")
     where: tuple[FieldCondition, ...] = ()
     max_age_s: float = Field(
-        default=3600.0, ge=0, le=30 * _DAY_S, description="Events read late from history are news up to this age"
+        default=float(_DAY_S), ge=0, le=30 * _DAY_S, description="Events read late from history are news up to this age"
     )
     mail: MailTo
 

@@ -192,6 +192,13 @@ async def test_what_the_server_refuses_becomes_a_dead_letter_with_the_servers_wo
     assert server.mails == []
 
 
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "."])
+async def test_what_is_put_off_is_not_counted_as_a_refusal(server: MailServer, command: str) -> None:
+    server.answers[command] = ["450 mailbox busy"]
+    with pytest.raises(NotConnected, match="450 mailbox busy"):
+        await smtp(server.port).send(MAIL)
+
+
 async def test_a_refused_recipient_is_named(server: MailServer) -> None:
     server.answers["RCPT"] = ["550 unknown user"]
     with pytest.raises(MailRefused, match=r"b@example\.com was refused: 550 unknown user"):

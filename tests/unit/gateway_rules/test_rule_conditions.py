@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ from gateway.rules.conditions import (
     Verdict,
     constant,
     in_force,
+    is_quiet,
     judge,
     meets,
     run,
@@ -74,6 +75,7 @@ def test_a_value_is_in_force_until_the_next_one() -> None:
     assert in_force(constant(5.0), np.array([-(10**18)]))[0].tolist() == [5.0]
 
 
+@settings(deadline=None)
 @given(courses(), timings)
 def test_looking_at_the_turns_alone_gives_the_same_as_looking_at_every_value(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -86,6 +88,7 @@ def test_looking_at_the_turns_alone_gives_the_same_as_looking_at_every_value(cou
     assert len(turns(verdicts)) <= np.count_nonzero(np.diff(verdicts)) + 2
 
 
+@settings(deadline=None)
 @given(courses(), timings, st.integers(0, 40))
 def test_how_the_values_are_cut_into_batches_makes_no_difference(course: Course, timing: Timing, cut: int) -> None:
     verdicts, times = course
@@ -95,6 +98,7 @@ def test_how_the_values_are_cut_into_batches_makes_no_difference(course: Course,
     assert (state, first + second) == whole
 
 
+@settings(deadline=None)
 @given(courses(), timings)
 def test_an_alert_needs_a_condition_that_held_for_the_delay(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -107,6 +111,7 @@ def test_an_alert_needs_a_condition_that_held_for_the_delay(course: Course, timi
         assert Verdict.TRUE in held
 
 
+@settings(deadline=None)
 @given(courses(), timings)
 def test_no_delay_runs_out_while_nothing_is_known(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -115,6 +120,7 @@ def test_no_delay_runs_out_while_nothing_is_known(course: Course, timing: Timing
         assert alert in times or verdicts[before].tolist() == [Verdict.TRUE]
 
 
+@settings(deadline=None)
 @given(courses(), timings)
 def test_between_two_alerts_the_value_was_clear_and_the_cool_down_passed(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -124,12 +130,37 @@ def test_between_two_alerts_the_value_was_clear_and_the_cool_down_passed(course:
         assert Verdict.CLEAR in verdicts[(times >= one) & (times < since)]
 
 
+@settings(deadline=None)
 @given(courses(), timings)
 def test_a_condition_that_is_true_at_the_end_for_long_enough_has_alerted(course: Course, timing: Timing) -> None:
     verdicts, times = course
     late = int(times[-1]) + 100
     state, _ = run(State(), np.append(verdicts, [Verdict.TRUE] * 2), np.append(times, [late, late + 100]), timing)
     assert state.phase is Phase.ALERTED
+
+
+ranges = st.floats(-1e3, 1e3)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(ranges, min_size=1, max_size=5),
+    ranges,
+    st.floats(0, 50),
+    st.floats(0, 0.5),
+    st.booleans(),
+    st.sampled_from(Phase),
+)
+def test_values_that_need_no_closer_look_would_have_changed_nothing(
+    values: list[float], limit: float, absolute: float, share: float, below: bool, phase: Phase
+) -> None:
+    state, margin = State(phase, 5, 5, held=phase is Phase.PENDING), (absolute, share)
+    value, times = np.array(values), 10 + np.arange(len(values))
+    verdicts = judge(value, np.full(len(value), limit), np.ones(len(value), dtype=bool), margin, below=below)
+    if is_quiet(state, min(values), max(values), limit, margin, below=below):
+        assert run(state, verdicts, times, Timing(0, 0)) == (state, [])
+    elif phase is not Phase.PENDING:
+        assert run(state, verdicts, times, Timing(0, 0)) != (state, [])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from support_rules import (
     BAD,
     MATERIALS,
@@ -187,6 +188,17 @@ async def test_a_restart_between_the_alert_and_its_mail_sends_it_once(house: Hou
         await house.mails(2)
 
 
+async def test_an_alert_that_was_given_is_remembered_over_a_restart_until_it_clears(house: House) -> None:
+    async with house.running() as engine:
+        await engine.write(house.plant.batch(("Beans", "ReorderPoint", -1, 100), ("Beans", "Level", 0, 50)))
+        await engine.write(house.plant.batch(("Beans", "Level", 1, 102)))
+    async with house.running() as engine:
+        await engine.write(house.plant.batch(("Beans", "Level", 2, 99)))
+        await house.mails(1)
+        await engine.write(house.plant.batch(("Beans", "Level", 3, 105), ("Beans", "Level", 4, 99)))
+        await house.mails(2)
+
+
 async def test_a_limit_that_was_heard_before_the_restart_is_still_known(house: House) -> None:
     async with house.running() as engine:
         await engine.write(house.plant.batch(("Beans", "ReorderPoint", -1, 100), ("Beans", "Level", 0, 150)))
@@ -234,12 +246,13 @@ async def test_a_delay_runs_out_also_when_no_further_value_comes(build: Callable
         await engine.write(house.plant.batch(("Beans", "Level", 0, 50), ("Sugar", "Level", 0, 50)))
         await engine.write(house.plant.batch(("Sugar", "Level", 0.05, 150)))
         (mail,) = await house.mails(1)
+        assert engine._deadlines == {}  # the clock sleeps again
     assert "In stock: 50 kg" in mail.text
     assert mail.name == "Hamburg Cocoa Trading"
 
 
 async def test_a_delay_that_was_running_at_the_stop_runs_out_after_the_restart(build: Callable[..., House]) -> None:
-    house = build(rule(below=100.0, delay_s=0.2))
+    house = build(rule(below=100.0, delay_s=0.5))
     async with house.running() as engine:
         await engine.write(house.plant.batch(("Beans", "Level", 0, 50)))
     assert house.status.waiting == house.status.sent == 0
@@ -311,6 +324,27 @@ async def test_a_clock_that_is_set_back_at_the_source_does_not_blind_the_rule(ho
         await house.mails(1)
 
 
+async def test_a_clock_that_is_set_back_does_not_stretch_a_delay(build: Callable[..., House]) -> None:
+    house = build(rule(below=100.0, delay_s=0.1))
+    async with house.running() as engine:
+        await engine.write(house.plant.batch(("Beans", "Level", 9_000, 150)))
+        await engine.write(house.plant.batch(("Beans", "Level", 5, 50)))
+        await house.mails(1)
+
+
+async def test_a_tag_that_is_gone_does_not_alert_any_more(build: Callable[..., House]) -> None:
+    house = build(rule(below=100.0, delay_s=0.1))
+    async with house.running() as engine:
+        await engine.write(house.plant.batch(("Beans", "Level", 0, 50), ("Sugar", "Level", 0, 50)))
+        del house.tags._tags[house.tags.id("Beans", "Level")]
+        house.tags.version = 2
+        await engine.write(Batch((), (), (), 2))
+        (mail,) = await house.mails(1)
+        await asyncio.sleep(0.1)
+        await house.mails(1)
+    assert mail.name == "Uelzen Sugar"
+
+
 async def test_tags_that_appear_later_are_watched(house: House) -> None:
     everything, house.tags._tags = house.tags._tags, {}
     async with house.running() as engine:
@@ -327,10 +361,15 @@ async def test_a_tag_without_a_limit_or_of_text_is_left_alone(build: Callable[..
     texts = Column(
         *(np.array([value], dtype=t) for value, t in ((1, "i8"), (99, "i4"), ("low", "O"), (0, "u4"), (NOW, "i8")))
     )
-    async with house.running() as engine:
-        await engine.write(Batch((texts,), (), (), 1))
-        await engine.write(house.plant.batch(("Beans", "Level", 0, 50)))
+    with capture_logs() as logs:
+        async with house.running() as engine:
+            await engine.write(Batch((texts,), (), (), 1))
+            await engine.write(house.plant.batch(("Beans", "Level", 0, 50)))
     assert house.status == MailStatus()
+    said = {(line["event"], line["tag"]) for line in logs}
+    assert ("rule has no limit for a tag", "Warehouse/Beans/Level") in said
+    assert ("rule compares numbers only", "Warehouse/Glue/Level") in said
+    assert ("rule watches no tag", "Warehouse/{material}/Level") in said
 
 
 async def test_what_is_not_known_on_order_is_said_to_be_unknown(house: House) -> None:
@@ -418,9 +457,9 @@ async def test_the_same_event_read_twice_from_the_server_mails_once(house: House
         await house.mails(2)
 
 
-async def test_events_from_history_are_news_for_an_hour(house: House) -> None:
+async def test_events_from_history_are_news_for_a_day(house: House) -> None:
     ago = (time.time_ns() - NOW) / S
-    late = [order(seconds=ago - 3500, OrderId="late"), order(seconds=ago - 3700, OrderId="too late")]
+    late = [order(seconds=ago - 86_000, OrderId="late"), order(seconds=ago - 86_800, OrderId="too late")]
     async with house.running() as engine:
         await engine.write(house.plant.batch(events=late, historical=True))
         (mail,) = await house.mails(1)
