@@ -10,7 +10,6 @@ from plant_model.activity import MEANINGS, WORKING, Element
 from plant_model.calendar import opened
 from plant_model.costs import Costs, base_load, costs, electricity, stock_value
 from plant_model.floor import Floor
-from plant_model.layout import tank
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState, Unit
 
@@ -181,8 +180,3 @@ def work_in_process(spec: PlantSpec, state: PlantState) -> float:
     stored = sum(buffer.level for name, buffer in state.buffers.items() if name not in outside)
     moving = sum(lot.mass for buffer in state.buffers.values() for lot in buffer.transit)
     return stored + moving + sum(held(unit) for unit in state.units.values())
-
-
-def tank_level(state: PlantState, product: str) -> float:
-    """Mass in kg in the tank of a product."""
-    return state.buffers[tank(product)].level

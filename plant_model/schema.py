@@ -157,12 +157,11 @@ class Builder:
         return UNUSABLE if UNUSABLE in built.values() else built
 
     def _scalar(self, kind: Any, value: Any, path: Path) -> Any:  # noqa: ANN401
-        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
         if kind is datetime:
             return self._moment(value, path)
-        if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-            return value
+        accepted = (int, float) if kind is float else kind
+        if isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)) and value == value:  # noqa: PLR0124
+            return float(value) if kind is float else value
         self._say(path, f"must be {_KINDS[kind]}, is {value!r}")
         return math.nan if kind in (int, float) else ""
 

@@ -16,7 +16,7 @@ VERSION = 1
 """Rises whenever the state tree changes."""
 MAGIC = b"CONCHEPLANT\0"
 _HEADER = struct.Struct(f"<{len(MAGIC)}sI32s32s")
-_FOREIGN = {("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta"), ("numpy", "ndarray")}
+_FOREIGN = {("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta")}
 
 
 class SnapshotError(Exception):
@@ -31,8 +31,11 @@ class _Loader(pickle.Unpickler):
     """Loads nothing but the plant's own classes and a few plain types."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in the standard library
-        if module.startswith("plant_model.") or (module, name) in _FOREIGN:
+        if (module, name) in _FOREIGN:
             return super().find_class(module, name)
+        found = super().find_class(module, name) if module.startswith("plant_model.") else None
+        if isinstance(found, type) and found.__module__ == module:
+            return found
         raise SnapshotError(f"it holds a foreign class, {module}.{name}")
 
 

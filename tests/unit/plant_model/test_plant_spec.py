@@ -1,0 +1,110 @@
+"""A plant file that cannot work is refused with everything that is wrong in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support_plant import plant_data, shipped
+
+from plant_model.spec import SpecError, parse
+
+
+def problems(data: Any) -> dict[str, str]:
+    with pytest.raises(SpecError) as refused:
+        parse(data)
+    found: dict[str, str] = {}
+    for problem in refused.value.problems:
+        where = ".".join(map(str, problem.path))
+        found[where] = f"{found[where]}; {problem.message}" if where in found else problem.message
+    return found
+
+
+def test_the_shipped_plant_is_sound() -> None:
+    spec = shipped()
+    assert spec.name == "ChocolateLine1"
+    assert (spec.start.weekday(), spec.start.hour) == (0, 6)
+    assert spec.stations.Conching.machines == 3
+    assert spec.case_kg == pytest.approx(2.012)
+
+
+def test_every_problem_is_told_at_once_with_its_path() -> None:
+    data = plant_data()
+    data["colour"] = "brown"
+    data["start"] = "yesterday"
+    data["stations"]["Cleaning"]["rate_kg_h"] = -400
+    data["stations"]["Roasting"]["load_kg"] = "much"
+    data["stations"]["Mixing"]["batchkg"] = 5
+    del data["stations"]["Moulding"]["bar_g"]
+    data["products"]["Dark"]["recipe"]["Sugar"] = 0.4
+    data["policies"]["Sugar"]["supplier"] = "LeciPro"
+    data["calendar"]["shifts"][1] = "late"
+    data["calendar"]["days"][0] = "Moonday"
+    found = problems(data)
+    assert "did you mean batch_kg?" in found["stations.Mixing.batchkg"]
+    assert "above 0" in found["stations.Cleaning.rate_kg_h"]
+    assert "a number" in found["stations.Roasting.load_kg"]
+    assert "Norddeutsche Zucker" in found["policies.Sugar.supplier"]
+    assert "add up to 1, adds up to 0.94" in found["products.Dark.recipe"]
+    assert found["stations.Moulding.bar_g"] == "is missing"
+    assert {"colour", "start", "calendar.shifts.1", "calendar.days.0"} <= found.keys()
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize(
+    ("product", "recipe", "lacking"),
+    [
+        ("Dark", {"Liquor": 0.30, "CocoaButter": 0.02, "Sugar": 0.68}, "cocoa solids"),
+        ("Dark", {"Liquor": 0.20, "CocoaButter": 0.20, "Sugar": 0.60}, "fat-free cocoa solids"),
+        ("Milk", {"Liquor": 0.30, "CocoaButter": 0.10, "MilkPowder": 0.12, "Sugar": 0.48}, "milk solids"),
+        ("Milk", {"Liquor": 0.30, "CocoaButter": 0.00, "MilkPowder": 0.20, "Sugar": 0.50}, "fat"),
+        ("White", {"CocoaButter": 0.15, "MilkPowder": 0.25, "Sugar": 0.60}, "cocoa butter"),
+    ],
+)
+def test_a_recipe_below_the_legal_limits_is_refused(product: str, recipe: dict[str, float], lacking: str) -> None:
+    data = plant_data()
+    data["products"][product]["recipe"] = recipe
+    assert f" {lacking}, has" in problems(data)[f"products.{product}.recipe"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        (("policies",), {}, "policies.Beans"),
+        (("policies", "Beans", "quantity_kg"), 1e6, "policies.Beans.quantity_kg"),
+        (("products", "Dark", "share"), 0.5, "products"),
+        (("products", "Dark", "recipe"), {"Gold": 1.0}, "products.Dark.recipe.Gold"),
+        (("products", "Milk", "target_cases"), 10, "products.Milk"),
+        (("sequence", "order"), ["White", "Dark"], "sequence.order"),
+        (("stations", "Conching", "hours"), {"Dark": 12}, "stations.Conching.hours"),
+        (("stations", "Conching", "load_kg"), 1500, "stations.Conching.load_kg"),
+        (("stations", "Roasting", "target_percent"), 1.0, "stations.Roasting.target_percent"),
+        (("stations", "Moulding", "causes"), {"Weight": 0.5}, "stations.Moulding.causes"),
+        (("buffers", "Hopper", "capacity_kg"), 100, "buffers.Hopper.capacity_kg"),
+        (("buffers", "LiquorTank", "initial_kg"), 9000, "buffers.LiquorTank.initial_kg"),
+        (("time_factor", "low"), 2.0, "time_factor"),
+        (("transport_min", "Grinding"), -1, "transport_min.Grinding"),
+        (("calendar", "unattended"), ["Kitchen"], "calendar.unattended.0"),
+        (("calendar", "days"), [], "calendar"),
+        (("demand", "season"), {"Xmas": 2}, "demand.season.Xmas"),
+        (("demand", "classes", "Retail", "customers"), [], "demand.classes.Retail.customers"),
+        (("suppliers", "LeciPro", "material"), "Gold", "suppliers.LeciPro.material"),
+        (("costs", "holding_per_year"), float("nan"), "costs.holding_per_year"),
+        (("stations", "Conching", "machines"), 2.5, "stations.Conching.machines"),
+        (("stations", "Tempering", "temper_index"), [4], "stations.Tempering.temper_index"),
+        (("storages",), [], "storages"),
+        (("start",), "2026-01-05T06:00:00", "start"),
+    ],
+)
+def test_what_cannot_work_is_refused(path: tuple[str, ...], value: Any, where: str) -> None:
+    data = plant_data()
+    *parents, last = path
+    place = data
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    assert where in problems(data)
+
+
+def test_a_plant_must_be_a_mapping() -> None:
+    assert "must be a mapping" in problems(["a", "list"])[""]
