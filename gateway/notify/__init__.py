@@ -1,0 +1,1 @@
+"""Mails: the queue that keeps them, the texts, and the ways out."""

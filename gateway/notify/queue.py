@@ -27,7 +27,7 @@ Work = Callable[[sqlite3.Connection], T]
 _log = structlog.get_logger(__name__)
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
-_LAST_MAIL_S = 2.0
+_LAST_MAIL_S = 1.0
 """How long a stop waits for the mail that is being sent, lest it be sent again at the next start."""
 _DISK_RETRY_S = 1.0
 """Pause while the file cannot be read or written."""

@@ -6,8 +6,7 @@ also replaces the Message-ID by its own, so a reader cannot tell the copy by it.
 
 from __future__ import annotations
 
-import asyncio
-from functools import cached_property
+from functools import cached_property, partial
 
 import boto3
 from botocore.client import BaseClient
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from gateway.contract import NotConnected
 from gateway.notify.message import MailRefused, Message, compose
 from gateway.notify.settings import SesSettings
+from gateway.sinks.thread import in_thread
 
 _REFUSALS = frozenset(
     {"MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException", "NotFoundException"}
@@ -35,7 +35,7 @@ class Ses:
         """Return when SES has accepted the mail. NotConnected or MailRefused with the words of SES."""
         whole = compose(mail, self._settings.sender, self._settings.reply_to).as_bytes()
         try:
-            await asyncio.to_thread(self._send, mail.email, whole)
+            await in_thread(partial(self._send, mail.email, whole), f"mail {mail.id}")
         except ClientError as error:
             raise _verdict(error) from error
         except NoCredentialsError as error:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import smtplib
 import ssl
 from email.message import EmailMessage
+from functools import partial
 
 from gateway.contract import NotConnected
 from gateway.notify.message import MailRefused, Message, compose
 from gateway.notify.settings import DEFAULT_PORTS, SmtpSettings
+from gateway.sinks.thread import in_thread
 
 _PERMANENT = 500
 """Reply codes from here on mean: not as it is (RFC 5321, 4.2.1); those below: try later."""
@@ -27,7 +28,7 @@ class Smtp:
         """Return when the server has taken the mail. NotConnected or MailRefused with the server's words."""
         whole = compose(mail, self._settings.sender, self._settings.reply_to)
         try:
-            await asyncio.to_thread(self._send, whole)
+            await in_thread(partial(self._send, whole), f"mail {mail.id}")
         except smtplib.SMTPRecipientsRefused as error:
             raise _verdict(*error.recipients[mail.email], f"{mail.email} was refused") from error
         except smtplib.SMTPAuthenticationError as error:

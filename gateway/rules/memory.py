@@ -54,7 +54,7 @@ class Memory:
     states: dict[StateKey, State] = field(default_factory=dict)
 
     def with_changes(self, changes: Memory) -> Memory:
-        """This memory after the changes."""
+        """The memory after the changes."""
         return Memory(self.seen | changes.seen, self.states | changes.states)
 
 

@@ -36,11 +36,12 @@ from gateway.status import MailStatus
 
 MAIL = Message("0123abcd", "restock", 10**18, "Beans & Co", "b@example.com", "Grüße", "Bitte liefern\n.\nEnde\n")
 DRAFT = Draft("restock", "plant/Beans", "1", "Beans & Co", "b@example.com", "Grüße", "Bitte liefern\n")
+SILENCE = "…"
 USUAL = {"RCPT": ["250 ok"], "DATA": ["354 go on"], ".": ["250 taken"], "QUIT": ["221 bye"], "AUTH": ["235 ok"]}
 
 
 class MailServer:
-    """A small mail server. `answers` are by command, used up from the front, the last one for ever; "" hangs up."""
+    """A small mail server. `answers` are by command, the last one for ever; "" hangs up, SILENCE waits."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, starttls: bool = False) -> None:
         self.answers: dict[str, list[str]] = {command: list(texts) for command, texts in USUAL.items()}
@@ -86,6 +87,9 @@ class MailServer:
                 continue
             answer = self._answer(command)
             if not answer:
+                return
+            if answer == SILENCE:
+                await reader.read()
                 return
             writer.write(f"{answer}\r\n".encode())
             if answer.startswith("354"):
@@ -217,6 +221,24 @@ async def test_a_server_that_hangs_up_in_the_middle_is_tried_later(server: MailS
     server.answers["RCPT"] = [""]
     with pytest.raises(NotConnected, match=r"127\.0\.0\.1:\d+ cannot be used"):
         await smtp(server.port).send(MAIL)
+
+
+async def test_a_server_that_says_nothing_does_not_hold_up_the_end_of_the_program(
+    server: MailServer, tmp_path: Path
+) -> None:
+    server.answers["DATA"] = [SILENCE]
+
+    async def program() -> None:
+        queue = await MailQueue.open(tmp_path / "mail.sqlite", smtp(server.port), outbox(tmp_path), MailStatus())
+        sender = asyncio.create_task(queue.run())
+        await queue.enqueue([DRAFT])
+        await until(lambda: "data" in server.heard)
+        sender.cancel()
+        await asyncio.wait({sender})
+        await queue.close()
+
+    async with asyncio.timeout(4):  # less than the server is given to answer
+        await asyncio.to_thread(asyncio.run, program())
 
 
 async def test_a_server_that_is_not_there_is_tried_later() -> None:
