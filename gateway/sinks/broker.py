@@ -22,6 +22,17 @@ _ADVICE = {
 """What to do about an MQTT 5 reason code; 3.1.1 return codes are translated to these."""
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; Paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's signature
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class TlsSettings(BaseModel):
     """Encryption of the connection. The broker's name must stand in its certificate."""
 
@@ -36,6 +47,7 @@ class TlsSettings(BaseModel):
     def context(self) -> ssl.SSLContext:
         """A client context. Raises OSError or ssl.SSLError when a file cannot be used."""
         context = ssl.create_default_context(cafile=self.ca_path)
+        context.sslsocket_class = _Socket
         if self.certificate_path is not None:
             context.load_cert_chain(self.certificate_path, self.key_path)
         return context

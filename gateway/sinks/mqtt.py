@@ -6,12 +6,10 @@ Delivery owns reconnecting: a connection that is lost says so in the next call a
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
@@ -21,8 +19,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.contract import NotConnected
-from gateway.naming import NamingError, fill
 from gateway.sinks.broker import BrokerSettings, refusal, unreachable
+from gateway.sinks.message import Message
 from gateway.sinks.thread import in_thread
 
 if TYPE_CHECKING:
@@ -37,32 +35,9 @@ MQTTv5, MQTTv311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 _VERSIONS = {"auto": (MQTTv5, MQTTv311), 5: (MQTTv5,), "3.1.1": (MQTTv311,)}
 _UNSUPPORTED_VERSION = 0x84
 _WINDOW = 100  # unconfirmed QoS 1 messages on the way; a broker that wants fewer says so (Receive Maximum)
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _TURN = 64  # QoS 0 messages between two turns of the event loop
 _FAREWELL_S = 2.0  # for the last words and the DISCONNECT
-_FORBIDDEN = re.compile("[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One PUBLISH."""
-
-    topic: str
-    payload: bytes
-    qos: Literal[0, 1] = 0
-    retain: bool = False
-
-
-def topic(template: str, names: Mapping[str, str]) -> str:
-    """The template filled for MQTT: what a topic level must not contain becomes "_". Raises NamingError."""
-    filled = fill(template, {part: level(text) for part, text in names.items()})
-    if len(filled.encode()) > 65535:  # noqa: PLR2004 - MQTT 5, 1.5.4
-        raise NamingError(f"a topic has at most 65,535 bytes: {filled[:80]!r} … is longer")
-    return filled
-
-
-def level(text: str) -> str:
-    """One level of a topic: no wildcards, separators, control characters or what is no character; never empty."""
-    return _FORBIDDEN.sub("_", text) or "_"
 
 
 class Connection:
@@ -214,11 +189,21 @@ class _Session:
     def _read(self) -> None:
         try:
             self._client.loop_read()
+            self._acknowledge_at_once()
             while isinstance(sock := self._client.socket(), ssl.SSLSocket) and sock.pending():
                 self._client.loop_read()  # what TLS has decrypted already, the event loop cannot see
         except Exception as error:  # noqa: BLE001 - Paho trips over garbage in many ways
             self._lose(NotConnected(f"the broker {self._broker.address} sent what is not MQTT: {error!r}"))
             self.drop()
+
+    def _acknowledge_at_once(self) -> None:
+        """Brokers confirm in small packets, and many hold back the next one until TCP has acknowledged the last.
+
+        Linux delays that by 40 ms, and forgets at each read that it was told not to.
+        """
+        sock = self._client.socket()
+        if _QUICK_ACK is not None and isinstance(sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     def _on_socket_close(self, _client: Client, _data: object, sock: SocketLike) -> None:
         self._loop.remove_reader(sock)
@@ -253,7 +238,7 @@ class _Session:
         for index, message in enumerate(messages):
             self._send(index, message)
             if len(self._unconfirmed) >= self._window:
-                await self._until(self._window // 2)
+                await self._until(self._window - 1)
             elif index % _TURN == _TURN - 1:
                 await asyncio.sleep(0)
         await self._until(0)

@@ -19,7 +19,8 @@ from gateway.contract import Catalogue, NotConnected, Rejected
 from gateway.naming import Naming, Template, fill
 from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.json_text import event_text, gap_text
-from gateway.sinks.mqtt import Connection, Message, level
+from gateway.sinks.message import Message, level
+from gateway.sinks.mqtt import Connection
 from gateway.sinks.sparkplug_codec import payload
 from gateway.sinks.sparkplug_data import Load, Run, encoded, loads
 from gateway.sinks.sparkplug_deaths import DeathCounter

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.contract import Catalogue, NotConnected, Rejected
-from gateway.naming import Naming, Template
+from gateway.naming import Naming
 from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.json_text import NULL, event_text, gap_text, iso_time, iso_times, text, texts
-from gateway.sinks.mqtt import Connection, Message, level, topic
+from gateway.sinks.message import Message, TopicTemplate, level, topic
+from gateway.sinks.mqtt import Connection
 from gateway.sinks.news import news
 from gateway.sinks.tag_table import TagTable
 from gateway.values import Batch, Column, DataType, Tag
@@ -40,10 +41,10 @@ class UnsSettings(BaseModel):
     name: str = "uns"
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     client_id: str = Field(default="conche-uns", min_length=1, description="Unique on the broker.")
-    topic: Template = Field(
+    topic: TopicTemplate = Field(
         default="{enterprise}/{site}/{area}/{line}/{station}/{group}/{tag}", description="Topic of a tag."
     )
-    root: Template = Field(
+    root: TopicTemplate = Field(
         default="{enterprise}/{site}/{area}",
         description="What _status/<client_id>, <source name>/_event/<type> and _gap are below; formed from constants.",
     )
