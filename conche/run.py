@@ -44,7 +44,7 @@ def run(
         if not parts:
             raise Failure(f"{config} starts nothing: it has none of the sections broker, plant, gateway")
         if kind is BrokerKind.AMQTT:
-            console.print("Mosquitto is not installed: amqtt serves as the broker. MQTT 3.1.1 only, for the demo only.")
+            console.print("amqtt serves as the broker: MQTT 3.1.1, for the demo only. Install Mosquitto for more.")
         announce = partial(_announce, console, site, kind, begin)
         try:
             clean = asyncio.run(supervise(parts, announce, say=partial(console.print, markup=False)))
@@ -80,6 +80,8 @@ def services(site: Site, kind: BrokerKind | None, environment: Mapping[str, str]
     """The site's parts in the order of their start; together they may take 4.7 s to stop."""
     environment = {**environment, **exports(site.state, site.broker, site.plant), "PYTHONUNBUFFERED": "1"}
     if site.broker is not None and kind is not None:
+        # amqtt leaves an MQTT 5 client without an answer, so the gateway is told not to try
+        environment["CONCHE_MQTT_PROTOCOL"] = "3.1.1" if kind is BrokerKind.AMQTT else "auto"
         command = _broker_command(site.broker, kind, site.state)
         probe = partial(accepts, broker.HOST, site.broker.port)
         yield Service("broker", command, environment, _log(site, "broker"), probe, _START_S, stop_s=0.5)

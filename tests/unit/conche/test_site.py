@@ -84,6 +84,13 @@ def test_what_the_site_file_sets_reaches_the_gateway(write):
     assert sum(part.stop_s for part in parts.values()) < 5
 
 
+@pytest.mark.parametrize(("kind", "protocol"), [(BrokerKind.AMQTT, "3.1.1"), (BrokerKind.MOSQUITTO, "auto")])
+def test_the_gateway_is_told_which_mqtt_the_broker_speaks(kind, protocol):
+    """amqtt does not answer an MQTT 5 client at all."""
+    parts = {one.name: one for one in services(load_site(DEMO, {}), kind, {})}
+    assert parts["gateway"].environment["CONCHE_MQTT_PROTOCOL"] == protocol
+
+
 def test_a_part_left_out_is_not_started(write):
     site = load_site(write("gateway: gateway.yaml\n"), {})
     assert [one.what for one in listeners(site)] == ["page"]
