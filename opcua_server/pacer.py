@@ -66,6 +66,7 @@ class Pacer:
         if len(beats):
             self._born = int(beats.time[0]) - int(beats.value[0]) * TICK
         await self._fill(tick_at(self.clock.now()))
+        await self._display.show_server_time(to_datetime(self.clock.now()))
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[Twin]:
@@ -106,8 +107,7 @@ class Pacer:
         for place, value, quality in self._changes(places):
             await self._display.show(place, value, quality, to_datetime(wall))
             if place in self._kept:
-                status = STATUSES[quality]
-                self._historian.record(self._kept[place], wall, kept_value(value, quality), status.value)
+                self._historian.record(self._kept[place], wall, *kept(value, quality))
 
     def _changes(self, places: Sequence[int]) -> list[tuple[int, Any, Quality]]:
         values, qualities = self.twin.read()
@@ -126,8 +126,7 @@ class Pacer:
             for place, value, quality in self._changes(self._due(wall)):
                 latest[place] = (wall, value, quality)
                 if place in self._kept and wall > known:
-                    row = (wall, kept_value(value, quality), STATUSES[quality].value)
-                    rows.setdefault(self._kept[place], []).append(row)
+                    rows.setdefault(self._kept[place], []).append((wall, *kept(value, quality)))
             self.done = wall
             await asyncio.sleep(0)
         await self._historian.fill({kept: self._historian.samples(kept, column) for kept, column in rows.items()})
@@ -154,6 +153,7 @@ class Pacer:
         await self._display.show(self._heartbeat, (now - self._born) // TICK, Quality.GOOD, to_datetime(now))
 
 
-def kept_value(value: object, quality: Quality) -> object:
-    """The value that history keeps: none where the status is bad."""
-    return None if STATUSES[quality].is_bad() else value
+def kept(value: object, quality: Quality) -> tuple[object, int]:
+    """What history keeps: the value, none where it is bad, and its status code."""
+    status = STATUSES[quality]
+    return (None if status.is_bad() else value), status.value

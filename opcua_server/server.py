@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 
@@ -22,7 +21,7 @@ from opcua_server.operation import Operation, build_methods
 from opcua_server.pacer import Pacer
 from opcua_server.security import load_identity, load_users
 from opcua_server.services.history import HistoryReading
-from opcua_server.services.stack import APPLICATION_URI, Stack
+from opcua_server.services.stack import APPLICATION_URI, Stack, quiet_asyncua
 from opcua_server.settings import ServerSettings
 from opcua_server.simulation import SIMULATION, SPEED
 from opcua_server.snapshot import Keeper
@@ -72,7 +71,7 @@ class PlantServer:
 
     async def _start(self) -> None:
         settings = self._settings
-        logging.getLogger("asyncua").setLevel(logging.WARNING)  # below that it formats every message it sends
+        quiet_asyncua()
         writable_folder(settings.state)
         bound = bound_socket(settings.host, settings.port)
         self._opened.callback(bound.close)

@@ -35,6 +35,14 @@ _BLOCKS_OF = {False: _BLOCKS, True: f"{_BLOCKS} DESC"}
 _ROWS = "SELECT time, value, status FROM sample WHERE node = ? AND time BETWEEN ? AND ? ORDER BY time"
 _ROWS_OF = {False: f"{_ROWS} LIMIT ?", True: f"{_ROWS} DESC LIMIT ?"}
 """By whether the newest come first."""
+_EXPIRE_BLOCKS = """
+DELETE FROM block WHERE last < ? AND (
+    first < (SELECT max(first) FROM block newest WHERE newest.node = block.node)
+    OR EXISTS (SELECT 1 FROM sample WHERE sample.node = block.node))
+"""
+_EXPIRE_SAMPLES = """
+DELETE FROM sample WHERE time < ? AND time < (SELECT max(time) FROM sample newest WHERE newest.node = sample.node)
+"""
 
 Row = tuple[int, int, Any, int]
 """Node, time, value (None where the status is bad), status."""
@@ -114,18 +122,10 @@ class Store:
                 self._add_rows_as_block(node, Kind(kind))
 
     def expire(self, horizon: int) -> None:
-        """Forget what is older, but not the newest of a node: it still stands."""
+        """Forget what is older, but not the newest of a node: it still stands. Blocks are forgotten whole."""
         with self._transaction():
-            self._db.execute(
-                "DELETE FROM block WHERE last < ? "
-                "AND first < (SELECT max(first) FROM block newest WHERE newest.node = block.node)",
-                (horizon,),
-            )
-            self._db.execute(
-                "DELETE FROM sample WHERE time < ? "
-                "AND time < (SELECT max(time) FROM sample newest WHERE newest.node = sample.node)",
-                (horizon,),
-            )
+            self._db.execute(_EXPIRE_BLOCKS, (horizon,))
+            self._db.execute(_EXPIRE_SAMPLES, (horizon,))
 
     def last_time(self) -> int | None:
         """Time of the newest sample of all."""

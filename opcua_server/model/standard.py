@@ -40,6 +40,15 @@ def facts() -> Iterator[tuple[str, ua.Variant]]:
     yield from _of(_T.UInt32, f"{_CAPABILITIES}MaxSessions", value=limits.MAX_SESSIONS)
     yield from _of(_T.UInt32, f"{_CAPABILITIES}MaxSubscriptions", value=limits.MAX_SUBSCRIPTIONS)
     yield from _of(_T.UInt32, f"{_CAPABILITIES}MaxMonitoredItemsQueueSize", value=limits.MAX_QUEUE)
+    unlimited = (
+        *("MaxMonitoredItems", "MaxMonitoredItemsPerSubscription", "MaxSubscriptionsPerSession"),
+        *("MaxSelectClauseParameters", "MaxWhereClauseParameters"),
+    )
+    yield from _of(_T.UInt32, *(f"{_CAPABILITIES}{name}" for name in unlimited), value=0)
+    yield from _of(_T.ExtensionObject, f"{_CAPABILITIES}SoftwareCertificates", value=[])
+    yield from _of(_T.QualifiedName, f"{_CAPABILITIES}ConformanceUnits", value=[])
+    yield from _of(_T.UInt32, "Server_ServerStatus_SecondsTillShutdown", value=0)
+    yield from _of(_T.LocalizedText, "Server_ServerStatus_ShutdownReason", value=ua.LocalizedText())
     yield from operation_limits()
     yield from history_capabilities()
 

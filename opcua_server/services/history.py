@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -39,10 +40,17 @@ class Span:
     tail_missing: bool = False
     tail: int = 0
 
+    def rest(self, times: Sequence[int], room: int) -> Span | None:
+        """What is left after a page with room for so many of the samples at these times; None for nothing."""
+        left = replace(self, lead_missing=False)
+        if len(times) > room:
+            last = times[room - 1] if room else None
+            return left if last is None else left.after(last)
+        return replace(left, low=LAST, high=FIRST) if self.tail_missing and len(times) == room else None
+
     def after(self, last_read: int) -> Span:
         """What is left after a sample."""
-        rest = replace(self, lead_missing=False)
-        return replace(rest, high=last_read - 1) if self.newest_first else replace(rest, low=last_read + 1)
+        return replace(self, high=last_read - 1) if self.newest_first else replace(self, low=last_read + 1)
 
 
 def _moment(time: datetime | None) -> int | None:
@@ -136,15 +144,16 @@ class HistoryReading:
 
     async def _page(self, name: str, span: Span, size: int, details: ua.ReadRawModifiedDetails) -> ua.HistoryReadResult:
         size = min(details.NumValuesPerNode or size, size)
-        samples = await self._historian.read(name, span.low, span.high, size + 1, newest_first=span.newest_first)
-        point: Any = None
-        if len(samples) > size:
-            samples = samples[:size]
-            point = self._point(span.after(int(samples.time[-1])), name)
         type_ = self._historian.types[name]
-        samples = _with_missing_bounds(samples, span, type_, is_last=point is None)
-        data: Any = history_data(type_, samples)
-        return ua.HistoryReadResult(status("Good" if len(samples) else "GoodNoData"), point, data)
+        lead = [missing(type_, span.lead)] if span.lead_missing else []
+        room = size - len(lead)
+        samples = await self._historian.read(name, span.low, span.high, room + 1, newest_first=span.newest_first)
+        rest = span.rest(samples.time.tolist(), room)
+        tail = [missing(type_, span.tail)] if span.tail_missing and rest is None else []
+        found = concatenate(kind_of(type_), [*lead, samples[:room], *tail])
+        point: Any = self._point(rest, name) if rest else None
+        data: Any = history_data(type_, found)
+        return ua.HistoryReadResult(status("Good" if len(found) else "GoodNoData"), point, data)
 
     def _point(self, span: Span, name: str) -> bytes:
         """A continuation point: what is left, signed."""
@@ -162,11 +171,9 @@ class HistoryReading:
         return hmac.digest(self._key, data + name.encode(), "sha256")[:_MAC_BYTES]
 
 
-def _with_missing_bounds(samples: Samples, span: Span, type_: ua.VariantType, *, is_last: bool) -> Samples:
-    kind = kind_of(type_)
-    lead = [from_rows(kind, [(span.lead, None, _NO_BOUND)])] if span.lead_missing else []
-    tail = [from_rows(kind, [(span.tail, None, _NO_BOUND)])] if span.tail_missing and is_last else []
-    return concatenate(kind, [*lead, samples, *tail]) if lead or tail else samples
+def missing(type_: ua.VariantType, time: int) -> Samples:
+    """A bound that is not there."""
+    return from_rows(kind_of(type_), [(time, None, _NO_BOUND)])
 
 
 def _refused(name: str) -> ua.HistoryReadResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import socket
 from datetime import UTC, datetime
@@ -34,6 +35,16 @@ APPLICATION_URI = "urn:conche:server"
 PRODUCT_URI = "urn:conche"
 _NOBODY = User(role=UserRole.Anonymous)
 _log = structlog.get_logger(__name__)
+
+
+def quiet_asyncua() -> None:
+    """Keep asyncua from formatting every message it sends, and from calling every refused request an error."""
+    logging.getLogger("asyncua").setLevel(logging.WARNING)
+    logging.getLogger("asyncua.server.uaprocessor").addFilter(_is_no_refusal)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("sending service fault response")
 
 
 def check_version(found: str) -> None:
