@@ -133,14 +133,16 @@ class Journal:
 
     async def close(self) -> None:
         """Finish what was begun and let go of the file. Idempotent."""
-        await self._writer.close()
         await asyncio.to_thread(self._reading.shutdown)
         self._reader.close()
+        await self._writer.close()
         if self._handle is not None:
             unlock(self._handle)
             self._handle = None
 
     async def _read_disk(self, query: Callable[[], T]) -> T:
+        if self._handle is None:
+            raise JournalError("the journal is closed")
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._reading, query)

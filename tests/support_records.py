@@ -49,6 +49,7 @@ def seen(batches: Iterable[Batch]) -> list[Seen]:
         (int(tag), int(time), float(value))
         for batch in batches
         for column in batch.columns
+        if not column.value.dtype.hasobject
         for tag, time, value in zip(column.tag, column.time, column.value, strict=True)
     ]
 

@@ -58,6 +58,7 @@ class HistoryFile:
             if not (unfit := _unfit(batch)):
                 raise
             raise Rejected(unfit, f"the value cannot be kept: {error}") from error
+        self._shrink()
         before = (self._compaction.tail,) if self._compaction else ()
         self.tails = (*before, self._tail)
 
@@ -177,9 +178,14 @@ class HistoryFile:
         ).rowcount
         self._connection.execute("DELETE FROM event WHERE time < ?", (limit,))
         self._connection.execute("DELETE FROM gap WHERE last < ?", (limit,))
-        if self._pragma("freelist_count") > _SLACK_PAGES + self._pragma("page_count") // 4:
-            self._connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
         self._next_expiry = 0.0 if blocks == _EXPIRE_BLOCKS else monotonic() + _EXPIRE_EVERY_S
+
+    def _shrink(self) -> None:
+        """Give free pages back to the disk, a few at a time; some are kept, the next values need them."""
+        if self._pragma("freelist_count") > _SLACK_PAGES + self._pragma("page_count") // 4:
+            self._connection.executescript(
+                f"PRAGMA incremental_vacuum({_VACUUM_PAGES})"
+            )  # execute() would free one page
 
     def _used(self) -> int:
         return self._pragma("page_size") * (self._pragma("page_count") - self._pragma("freelist_count"))

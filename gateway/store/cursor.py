@@ -19,6 +19,10 @@ class Progress:
     seen: int
     owed: Ranges
 
+    def first_owed(self) -> int:
+        """Smallest sequence number that is owed, now or when it comes."""
+        return self.owed[0][0] if self.owed else self.seen + 1
+
 
 @dataclass(slots=True)
 class Cursor:

@@ -107,4 +107,4 @@ def _gap(file: JournalFile, row: Row) -> Gap:
 def _shrink(file: JournalFile) -> None:
     """Give free pages back to the disk, a few at a time; some are kept, the next records need them."""
     if file.pragma("freelist_count") > _SLACK_PAGES + file.pragma("page_count") // 4:
-        file.connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        file.connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # execute() would free one page

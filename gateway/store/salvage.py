@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time_ns
@@ -25,21 +24,25 @@ _TABLES = (
     ("SELECT * FROM cursor", "INSERT INTO cursor VALUES (?, ?, ?)"),
     ("SELECT * FROM removed", "REPLACE INTO removed VALUES (?, ?, ?)"),
 )
-_FORWARD = (
+_RECORDS = (
     "SELECT sequence, kind, source, received, historical, count, body, crc, total FROM record"
     " WHERE sequence > ? ORDER BY sequence"
 )
-_BACKWARD = f"{_FORWARD} DESC"
+_FARTHEST = 1 << 40
 
 
-def open_or_salvage(path: Path, at_least: int = 0) -> tuple[JournalFile, bool]:
-    """The journal at this path, and whether it had to be replaced; a new one then numbers on beyond `at_least`."""
+def open_or_salvage(path: Path, at_least: int = 0, *, damaged: bool = False) -> tuple[JournalFile, bool]:
+    """The journal at this path, and whether it had to be replaced; a new one then numbers on beyond `at_least`.
+
+    `damaged`: it is known to be broken, though it may open.
+    """
     try:
-        return JournalFile(path), False
+        if not damaged:
+            return JournalFile(path), False
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        log.exception("journal damaged, saving what can be read", path=str(path))
+    log.error("journal damaged, saving what can be read", path=str(path))
     fresh = path.with_name(f"{path.name}.salvage")
     _remove(fresh)
     _rebuild(path, fresh, at_least)
@@ -66,33 +69,55 @@ def _rebuild(damaged: Path, fresh: Path, at_least: int) -> None:
 
 def _copy_table(source: sqlite3.Connection, file: JournalFile, read: str, write: str) -> None:
     """Rows of a small table, up to where it is damaged."""
-    rows = list(_readable(source, read))
+    rows: list[tuple[object, ...]] = []
+    try:
+        rows.extend(source.execute(read))
+    except sqlite3.DatabaseError as error:
+        log.warning("part of the damaged journal cannot be read", query=read, reason=str(error))
     with file.transaction():
         file.connection.executemany(write, rows)
 
 
 def _copy_records(source: sqlite3.Connection, file: JournalFile) -> int:
-    """Sound records from both ends towards the damage; returns when the last one before it was received."""
-    forward, before = _copy_run(source, file, _FORWARD, 0)
-    _copy_run(source, file, _BACKWARD, forward)
-    return before
+    """Sound records before, between and after the damage; returns when the last one before it was received."""
+    beyond, before = 0, None
+    while True:
+        last, received, complete = _copy_run(source, file, beyond)
+        before = received if before is None else before
+        step = 1
+        while not complete and step <= _FARTHEST and not _is_readable(source, last + step):
+            step *= 2
+        if complete or step > _FARTHEST:
+            return before
+        beyond = last + step
 
 
-def _copy_run(source: sqlite3.Connection, file: JournalFile, query: str, beyond: int) -> tuple[int, int]:
-    """Copy in the order of the query; returns (sequence, received) of the last record copied."""
-    last = beyond, 0
+def _copy_run(source: sqlite3.Connection, file: JournalFile, beyond: int) -> tuple[int, int, bool]:
+    """Copy up to the next damage; returns sequence and time of the last record copied, and whether this is the end."""
+    last, received, complete = beyond, 0, True
     chunk: list[tuple[Record, int]] = []
-    for *row, total in _readable(source, query, beyond):
-        record, sound = verify(tuple(row))
-        if not sound or not isinstance(total, int):
-            continue
-        chunk.append((record, total))
-        last = record.sequence, record.received
-        if len(chunk) == _CHUNK:
-            _store(file, chunk)
-            chunk = []
+    try:
+        for *row, total in source.execute(_RECORDS, (beyond,)):
+            record, sound = verify(tuple(row))
+            if sound and isinstance(total, int):
+                chunk.append((record, total))
+                last, received = record.sequence, record.received
+            if len(chunk) == _CHUNK:
+                _store(file, chunk)
+                chunk = []
+    except sqlite3.DatabaseError as error:
+        log.warning("part of the damaged journal cannot be read", beyond=last, reason=str(error))
+        complete = False
     _store(file, chunk)
-    return last
+    return last, received, complete
+
+
+def _is_readable(source: sqlite3.Connection, beyond: int) -> bool:
+    try:
+        source.execute(_RECORDS, (beyond,)).fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return True
 
 
 def _store(file: JournalFile, chunk: list[tuple[Record, int]]) -> None:
@@ -114,14 +139,6 @@ def _conclude(file: JournalFile, at_least: int, end: int) -> None:
         if newest[0] is None:
             file.set_removed(file.head, file.total)
         file.insert([Draft(Kind.GAP, "", gap_body(gap))])
-
-
-def _readable(source: sqlite3.Connection, query: str, *arguments: int) -> Iterator[tuple[object, ...]]:
-    """Rows until the first that damage hides."""
-    try:
-        yield from source.execute(query, arguments)
-    except sqlite3.DatabaseError as error:
-        log.warning("part of the damaged journal cannot be read", query=query, reason=str(error))
 
 
 def _move_aside(path: Path) -> Path:

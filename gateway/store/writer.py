@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from gateway.store.file import JournalFile
 from gateway.store.record import JournalError, JournalSettings
 from gateway.store.retention import Expired, expire
 from gateway.store.salvage import open_or_salvage
-from gateway.store.schema import explain
+from gateway.store.schema import explain, is_damage
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._main, name="journal", daemon=True)
         self._closed = False
         self._distrusted = False
+        self._damaged = False
 
     def start(self) -> None:
         """Begin."""
@@ -140,7 +142,8 @@ class JournalWriter:
 
     def _reopen(self) -> JournalFile:
         """The file again, or a new one with all that is known in memory when the old one is damaged or gone."""
-        file, replaced = open_or_salvage(self._path, self._head)
+        file, replaced = open_or_salvage(self._path, self._head, damaged=self._damaged)
+        self._damaged = False
         if replaced or file.head < self._head:
             with file.transaction():
                 file.put_tags(self._catalogue.whole())
@@ -178,11 +181,12 @@ class JournalWriter:
 
     def _owed_from(self) -> int:
         """The first sequence that any sink still owes."""
-        owed = [cursor.owed for cursor in list(self.cursors.values())]
-        return min((ranges[0][0] for ranges in owed if ranges), default=self._head + 1)
+        owed = (cursor.progress.first_owed() for cursor in list(self.cursors.values()))
+        return min(owed, default=self._head + 1)
 
     def _failed(self, group: list[_Waiting], error: Exception) -> None:
-        """Nothing was stored; the file is opened anew next time."""
+        """Nothing was stored; the file is opened anew next time, or replaced if it is damaged."""
+        self._damaged = self._damaged or (isinstance(error, sqlite3.Error) and is_damage(error))
         if self._file:
             self._file.close()
             self._file = None

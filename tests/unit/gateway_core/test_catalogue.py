@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support_records import tag
 
 from gateway.catalogue import TagCatalogue, pack, unpack
 from gateway.journal import Journal
 from gateway.values import DataType, Tag
-from support_records import tag
 
 TEXT = st.text(max_size=8)
 FLOAT = st.floats()

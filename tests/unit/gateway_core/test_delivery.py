@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from time import time_ns
 
@@ -328,3 +329,35 @@ async def test_an_absent_peer_is_called_again_with_growing_pauses(journal: Journ
     await journal.append([draft(2)])
     await until(lambda: len(asked) >= 1)
     assert asked[0] == 1
+
+
+async def test_memory_stays_bounded_while_a_sink_is_away(open_journal) -> None:
+    journal = await open_journal(recent_bytes=1_000_000)
+    sink = MemorySink()
+    sink.away = True
+    served = Served(sink, journal, QUICK)
+    large = draft(*range(1000))
+    tracemalloc.start()
+    for _ in range(100):
+        await journal.append([large] * 10)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert served.status.behind == 1_000_000
+    assert held < 4_000_000, f"{held} bytes held for 22 MB in the journal"
+    await served.stop()
+
+
+async def test_a_sink_that_is_far_behind_holds_one_batch_at_a_time(open_journal) -> None:
+    journal = await open_journal(recent_bytes=0)
+    await journal.append([draft(*range(1000)) for _ in range(500)])
+    sizes: list[int] = []
+
+    class Counting(MemorySink):
+        async def write(self, batch: Batch) -> None:
+            sizes.append(len(batch))
+
+    served = Served(Counting(), journal, QUICK.model_copy(update={"max_batch_bytes": 100_000}))
+    await until(lambda: served.status.connection.connects > 0 and served.status.behind == 0)
+    assert sum(sizes) == 500_000
+    assert max(sizes) <= 100_000 // 22
+    await served.stop()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from support_records import doubles, draft, seen, values
 
 from gateway.journal import INDEX_BITS, Draft, Kind, Record
-from gateway.records import to_batch, without
+from gateway.records import _Memory, to_batch, without
 from gateway.store.bodies import event_body, gap_body
 from gateway.values import Event, Gap
-from support_records import doubles, draft, seen, values
 
 EVENT = Event(0, "plant", "BulkOrderEventType", "Line1", 5, 500, "60 units", {"Quantity": 60, "Customer": "Käte"})
 GAP = Gap(0, "plant", (3, 4), 1, 2, "history has a hole")
@@ -71,9 +71,7 @@ def test_records_read_by_several_sinks_are_decoded_once(monkeypatch) -> None:
     assert len(calls) == 4, "another record with the same number is another record"
 
 
-def test_what_is_remembered_is_bounded(monkeypatch) -> None:
-    from gateway.records import _Memory
-
+def test_what_is_remembered_is_bounded() -> None:
     memory = _Memory(100_000)
     for i in range(100):
         memory.columns(record(i, draft(*range(100))))
