@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 from plant_model.accounting import (
     Performance,
+    imbalance,
     line,
     line_performance,
     performance,
+    plant_imbalance,
     ratio,
     together,
     work_in_process,
@@ -149,6 +151,12 @@ def production(processed: Callable[[V], float], defective: Callable[[V], float])
     )
 
 
+def balance(missing: Callable[[V], float]) -> Sensor[V]:
+    """The row of the mass balance."""
+    facts: dict[str, Any] = {"unit": "KGM", "low": -1000.0, "high": 1000.0, "digits": 3, "period_s": 10.0}
+    return tag("Production", "MassImbalance", missing, "Mass taken in and found nowhere: zero", **facts)
+
+
 def energy(present: Callable[[V], float], total: Callable[[V], float], rated: float) -> tuple[Sensor[V], ...]:
     """The rows of the group Energy."""
     return (
@@ -186,6 +194,7 @@ def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
         tag("Status", "Culprit", lambda v: v.unit.culprit, "Who starves or blocks it, or the fault", **name),
         *speeds(lambda v: v.design_speed, lambda v: v.speed),
         *production(lambda v: v.unit.ledger.processed, lambda v: v.unit.ledger.defective),
+        balance(lambda v: imbalance(v.unit)),
         tag("Production", "LotId", lambda v: v.unit.lot, "The last lot it took", **name),
         *branded,
         *energy(lambda v: v.power, lambda v: v.electricity, spec.stations[station].power_kw),
@@ -215,6 +224,7 @@ def whole_line(spec: PlantSpec) -> tuple[Sensor[LineView], ...]:
     return (
         *status(lambda v: v.last.activity),
         *_line_counts(),
+        balance(lambda v: plant_imbalance(v.state)),
         *energy(lambda v: v.power, lambda v: v.total.electricity, rated),
         tag(
             "Energy",

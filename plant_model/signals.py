@@ -109,7 +109,7 @@ class Instruments:
     def read(self, true: NDArray[np.float64], now: float) -> tuple[NDArray[np.float64], list[tuple[int, Quality]]]:
         """Readings, and the places where they are not good. A value that nobody has is 0 without communication."""
         noisy = true + self._noise * normal(self._seeds, int(now)) * (true != 0.0)
-        shown = np.rint(np.clip(noisy, self._low, self._high) * self._scale) / self._scale
+        shown = np.rint(np.clip(noisy, self._low, self._high) * self._scale) / self._scale + 0.0  # no -0.0
         missing, beyond = np.isnan(true), (true < self._low) | (true > self._high)
         if not (missing.any() or beyond.any()):
             return shown, []

@@ -248,6 +248,12 @@ def test_stock_tags_show_the_warehouse() -> None:
     assert shown["Warehouse.FinishedDark.Level"] == plant.state.buffers["FinishedDark"].cases
 
 
+def test_the_mass_balance_is_shown_and_is_zero() -> None:
+    shown = read(ran(9 * DAY))
+    balances = [value for node, value in shown.items() if node.endswith("MassImbalance")]
+    assert balances == [0.0] * 10
+
+
 def test_counters_never_fall() -> None:
     plant, last = Plant(SPEC), dict[str, Any]()
     rising = re.compile(r"Count$|Total$|CasesOut|Rejects|MinorStops|ShippedCases|TotalCost")

@@ -109,9 +109,14 @@ def test_orders_wait_for_goods_and_are_served_in_turn() -> None:
     plant.advance(6 * HOUR)
     waiting = {product: list(sales.backlog) for product, sales in plant.state.sales.items()}
     assert any(waiting.values())
-    plant.advance(3 * WEEK)
-    for product, orders in waiting.items():
-        assert not any(order in plant.state.sales[product].backlog for order in orders)
+    for hour in range(6, 3 * 7 * 24, 4):
+        plant.advance(hour * HOUR)
+        for product, orders in waiting.items():
+            left = [order for order in plant.state.sales[product].backlog if order in orders]
+            assert left == orders[len(orders) - len(left) :], "the longest waiting are served first"
+    assert not any(
+        sales.backlog[:1] == waiting[product][:1] for product, sales in plant.state.sales.items() if sales.backlog
+    )
     assert_sound(plant)
 
 
