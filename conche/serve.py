@@ -46,9 +46,8 @@ def plant(
 
     SIGINT or SIGTERM saves the plant's state and ends it; the next start continues where the plant would be by then.
     """
-    from opcua_server.server import PlantServer  # noqa: PLC0415
-
     from opcua_server.errors import ServerError  # noqa: PLC0415 - each command imports what it needs
+    from opcua_server.server import PlantServer  # noqa: PLC0415
 
     _prepare(log_level)
     settings = load_plant(config, os.environ)
@@ -67,9 +66,8 @@ def gateway(
 
     Servers, brokers and databases may come and go: it keeps trying, says so on the page, and loses nothing.
     """
-    from gateway.gateway import Gateway  # noqa: PLC0415
-
     from gateway.contract import GatewayError  # noqa: PLC0415
+    from gateway.gateway import Gateway  # noqa: PLC0415
 
     _prepare(log_level)
     settings = load_gateway(config, os.environ)
