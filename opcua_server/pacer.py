@@ -116,13 +116,18 @@ class Pacer:
         return [(place, values[place], qualities[place]) for place in self._sampler.changed(places, values, qualities)]
 
     async def _fill(self, now: int) -> None:
-        """Make up the past from `done` to `now`, sampled coarsely. What history has already is not written twice."""
+        """Make up the past from `done` to `now`, sampled coarsely. What history has already is not written twice.
+
+        History may know more than the saved plant, after a crash; what it knows it keeps.
+        """
         known, start = self._historian.newest or 0, self.done
         latest: dict[int, tuple[int, Any, Quality]] = {}
         rows: dict[int, list[tuple[int, Any, int]]] = {}
         step = fill_step(now - start)
         for wall in (*range(start + step, now, step), now):
             await self._advance(wall)
+            if wall <= known and wall < now:
+                continue
             for place, value, quality in self._changes(self._due(wall)):
                 latest[place] = (wall, value, quality)
                 if place in self._kept and wall > known:

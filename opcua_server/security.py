@@ -99,7 +99,9 @@ def self_signed(key: rsa.RSAPrivateKey, uri: str, host: str) -> x509.Certificate
 def alternative_names(uri: str, host: str) -> list[x509.GeneralName]:
     """ApplicationUri, the machine's name, and the address the server listens on."""
     dns = sorted({socket.gethostname(), "localhost"} | ({host} if _address(host) is None else set()))
-    address = _address(host) or ipaddress.ip_address("127.0.0.1")
+    address = _address(host)
+    if address is None or address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1")
     return [x509.UniformResourceIdentifier(uri), *map(x509.DNSName, dns), x509.IPAddress(address)]
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from opcua_server.clock import SECOND, Clock, Pace, tick_at
 from opcua_server.display import Display
+from opcua_server.errors import ServerError
 from opcua_server.files import bound_socket, writable_folder
 from opcua_server.history.historian import Historian
 from opcua_server.model.builder import Builder
@@ -54,6 +55,9 @@ class PlantServer:
         """Return when clients are served. Raises ServerError with one line that says what to do."""
         try:
             await self._start()
+        except OSError as error:
+            await self._opened.aclose()
+            raise ServerError(f"{error.filename or self._settings.state}: {error.strerror}") from error
         except BaseException:
             await self._opened.aclose()
             raise
@@ -84,6 +88,7 @@ class PlantServer:
         build_methods(builder, stack.services, instances.objects[SPEED.path[:-1]], operation)
         stack.services.attribute_service.on_write(builder.id(SPEED.node), operation.set_speed)
         gc.freeze()  # the address space stays: the collector need not look at it again and again
+        self._opened.callback(gc.unfreeze)
         self._opened.push_async_callback(stack.stop)
         await stack.listen(bound)
         _log.info("the plant serves OPC UA", endpoint=self.endpoint, operator_password=str(self.operator_password_path))

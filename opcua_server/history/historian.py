@@ -67,19 +67,26 @@ class Historian:
     async def fill(self, past: Mapping[int, Samples]) -> None:
         """Keep a long past at once, by the place of the node. It is newer than everything kept so far."""
         filled = [(self._ids[place], self._kinds[place], samples) for place, samples in past.items() if len(samples)]
-        await self._run(lambda store: store.append_columns(filled))
+        await self._write(lambda store: store.append_columns(filled))
 
     async def tidy(self, now: int) -> None:
         """Now and then: make blocks of single samples, forget what is too old."""
         if now - self._tidied >= _COMPACT_S * SECOND:
             self._tidied = now
-            await self._run(Store.compact)
-            await self._run(lambda store: store.expire(now - self.keep))
+            await self._write(Store.compact)
+            await self._write(lambda store: store.expire(now - self.keep))
 
     async def read(self, name: str, low: int, high: int, limit: int, *, newest_first: bool = False) -> Samples:
         """At most `limit` samples of a node with low <= time <= high. KeyError for a node that is not historised."""
         id_ = self._id_of[name]
         return await self._run(lambda store: store.read(id_, low, high, limit, newest_first=newest_first))
+
+    async def _write(self, work: Callable[[Store], None]) -> None:
+        """Change the store; where the disk does not take it, say so and go on: the plant does not wait for history."""
+        try:
+            await self._run(work)
+        except sqlite3.Error as error:
+            _log.warning("the history cannot be written", reason=str(error))
 
     async def _run(self, work: Callable[[Store], _Result]) -> _Result:
         rows, self._waiting = self._waiting, []

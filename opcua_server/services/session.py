@@ -14,7 +14,6 @@ from opcua_server.services.limits import (
     MAX_METHODS_PER_CALL,
     MAX_NODES_PER_CALL,
     MAX_NODES_PER_HISTORY_READ,
-    MAX_SESSIONS,
     check_operations,
 )
 from opcua_server.services.timestamps import check_timestamps
@@ -24,8 +23,6 @@ from opcua_server.uatypes import Foreign, named, status
 
 class PlantSession(InternalSession):
     """A client's session."""
-
-    max_connections = MAX_SESSIONS
 
     def __init__(self, iserver: Foreign, name: str, user: User) -> None:
         super().__init__(iserver, iserver.aspace, iserver.subscription_service, name, user=user, external=False)

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from asyncua import Server, ua
 from asyncua.common.connection import TransportLimits
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server.internal_server import InternalServer
@@ -81,7 +82,9 @@ class Services(InternalServer):
         user: User = _NOBODY,
         external: bool = False,  # noqa: ARG002, FBT001, FBT002
     ) -> PlantSession:
-        """A session for a client."""
+        """A session for a client. Raises ServiceError when there are too many."""
+        if len(self._external_sessions) >= MAX_SESSIONS:
+            raise ServiceError(ua.StatusCodes.BadTooManySessions)
         return PlantSession(self, name, user)
 
 

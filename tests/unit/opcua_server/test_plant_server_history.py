@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from asyncua import Client, ua
 from support_plant_server import Serve, everything, node, pages, read
 
 from opcua_server.clock import from_datetime
+from opcua_server.settings import ServerSettings
 from plant_model.signals import signals
 from plant_model.spec import PlantSpec
 
@@ -107,6 +110,25 @@ async def test_after_a_restart_the_past_has_no_hole(serve: Serve) -> None:
     times = [v.SourceTimestamp for v in temperatures]
     assert times == sorted(set(times))
     assert max(b - a for a, b in pairwise(times)) < timedelta(seconds=6)
+
+
+async def test_after_a_crash_history_keeps_what_it_had_and_goes_on(
+    serve: Serve, settings: ServerSettings, tmp_path: Path
+) -> None:
+    async with serve():
+        pass
+    async with serve() as served, served.anonymous() as client:
+        await asyncio.sleep(1.2)
+        before = await everything(client, HEARTBEAT)
+        crashed = tmp_path / "crashed"
+        shutil.copytree(settings.state, crashed)  # the saved plant is older than the history
+    async with serve(state=crashed) as served, served.anonymous() as client:
+        beats = await everything(client, HEARTBEAT)
+        times = [v.SourceTimestamp for v in await everything(client, TEMPERATURE)]
+    assert beats[: len(before)] == before
+    counted = [v.Value.Value for v in beats]
+    assert counted == list(range(counted[0], counted[0] + len(counted)))
+    assert times == sorted(set(times))
 
 
 async def test_the_plant_goes_on_where_it_was_saved(serve: Serve) -> None:

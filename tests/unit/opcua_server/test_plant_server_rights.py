@@ -227,3 +227,22 @@ def test_users_are_lines_of_name_and_hash() -> None:
 
 def test_a_hash_that_is_none_fits_no_password() -> None:
     assert not is_password("", "anything")
+
+
+@shared
+async def test_a_session_is_known_by_its_token_only(served: Served) -> None:
+    async with served.anonymous() as client:
+        own = client.uaclient.session.authentication_token
+        client.uaclient.session.authentication_token = ua.NodeId("guessed", 1)
+        assert await refusal(client.get_namespace_array()) == "BadSessionIdInvalid"
+        client.uaclient.session.authentication_token = own
+        assert await client.get_namespace_array()
+
+
+@shared
+async def test_a_call_that_asks_nothing_or_too_much_is_refused(client: Client) -> None:
+    nodes = [ua.ReadValueId(NodeId=ua.NodeId(2258), AttributeId=ua.AttributeIds.Value)] * 10_001
+    assert await refusal(client.uaclient.read(ua.ReadParameters(NodesToRead=[]))) == "BadNothingToDo"
+    assert await refusal(client.uaclient.read(ua.ReadParameters(NodesToRead=nodes))) == "BadTooManyOperations"
+    limit = await client.get_node(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead).read_value()
+    assert limit == 10_000
