@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 
@@ -55,7 +55,6 @@ class Manners:
 class Session:
     writer: asyncio.StreamWriter
     version: int = 0
-    wills_left: list[Will] = field(default_factory=list)
 
 
 class ScriptedBroker:
@@ -74,7 +73,7 @@ class ScriptedBroker:
         self.log: list[str] = []
         self.changed = asyncio.Condition()
         self._sessions: list[Session] = []
-        self._pending: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
@@ -84,6 +83,7 @@ class ScriptedBroker:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.drop()
+        await asyncio.gather(*self._tasks)
         await self._server.wait_closed()
 
     def drop(self) -> None:
@@ -111,6 +111,10 @@ class ScriptedBroker:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(writer)
         self._sessions.append(session)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             while True:
                 head = (await reader.readexactly(1))[0]

@@ -12,6 +12,7 @@ from pydantic import Field
 from gateway.naming import NamingError, Template, fill
 
 _LONGEST = 65535  # bytes of a topic (MQTT 5, 1.5.4)
+_PACKET_HEAD = 16
 _FORBIDDEN = re.compile("[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 TopicTemplate = Annotated[Template, Field(pattern=r"^[^+#\x00]+$")]
@@ -26,6 +27,11 @@ class Message:
     payload: bytes
     qos: Literal[0, 1] = 0
     retain: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packet, a few more than it really has."""
+        return len(self.payload) + len(self.topic.encode()) + _PACKET_HEAD
 
 
 def topic(template: str, names: Mapping[str, str]) -> str:

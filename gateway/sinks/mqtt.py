@@ -57,6 +57,11 @@ class Connection:
         """Whether nothing is known against sending."""
         return self._session is not None and self._session.lost is None
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest packet that the broker takes, as far as it said."""
+        return self._live().max_bytes
+
     async def open(self, will: Message) -> None:
         """Connect with a clean session. Raises NotConnected with what to change."""
         self.drop()
@@ -116,6 +121,7 @@ class _Session:
 
     def __init__(self, broker: BrokerSettings, client_id: str, version: MQTTProtocolVersion, receive: Receiver) -> None:
         self.lost: NotConnected | None = None
+        self.max_bytes = 268_435_455  # the protocol's own limit (MQTT 5, 1.5.5)
         self._loop = asyncio.get_running_loop()
         self._broker = broker
         self._version = version
@@ -128,7 +134,6 @@ class _Session:
         self._enough = 0  # unconfirmed messages at which the sender goes on
         self._wake: asyncio.Future[None] | None = None
         self._window = _WINDOW
-        self._max_bytes = 268_435_455  # the protocol's own limit (MQTT 5, 1.5.5)
         self._timer: asyncio.TimerHandle | None = None
         self._client = self._make(client_id)
 
@@ -245,8 +250,8 @@ class _Session:
         return self._refused
 
     def _send(self, index: int, message: Message) -> None:
-        if len(message.payload) + len(message.topic.encode()) + 16 > self._max_bytes:
-            self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self._max_bytes})"
+        if message.size > self.max_bytes:
+            self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self.max_bytes})"
             return
         sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -321,7 +326,7 @@ class _Session:
             self._accepted.set_exception(_UnsupportedVersion(str(refused)) if unsupported else refused)
             return
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
-        self._max_bytes = getattr(properties, "MaximumPacketSize", self._max_bytes)
+        self.max_bytes = getattr(properties, "MaximumPacketSize", self.max_bytes)
         self._accepted.set_result(None)
 
     def _on_disconnect(

@@ -9,10 +9,8 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Literal
 
-import numpy as np
 import structlog
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.contract import Catalogue, NotConnected, Rejected
@@ -34,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 _REBIRTH = "Node Control/Rebirth"
 _EVENT, _GAP = "Event", "Gap"  # metrics of the node: the last event and gap as JSON
+_AROUND = 1000  # bytes of a message beside its metrics, at most
 _SLICE = 200  # metrics of a birth between two turns of the event loop
 
 
@@ -112,13 +111,12 @@ class Sparkplug:
             births_due = True
         if births_due or self._unannounced:
             await self._announce()
-        sent: list[NDArray[np.int64]] = []
-        refused = await self._connection.publish(self._data(batch, send, sent))
+        oversized: list[int] = []
+        await self._connection.publish(self._data(batch, send, oversized))
         await self._connection.fence()
-        if refused:
-            await self._announce()  # the sequence has a hole now
-            positions = [position for index in sorted(refused) for position in sent[index].tolist()]
-            raise Rejected(positions, f"refused by the broker: {next(iter(refused.values()))}")
+        if oversized:
+            limit = self._connection.largest
+            raise Rejected(oversized, f"the message has more bytes than the broker takes ({limit})")
 
     async def _follow(self, tags: Catalogue) -> bool:
         """Take over changes of the catalogue; True if there were any."""
@@ -138,29 +136,35 @@ class Sparkplug:
         self._unannounced |= {d.tag.id: d for d in definitions if d.tag.id not in self._announced}
         return Run(definitions)
 
-    def _data(self, batch: Batch, send: list[Load], sent: list[NDArray[np.int64]]) -> Iterator[Message]:
-        """Messages with sequence numbers as they leave; `sent` notes the positions that each one carries."""
+    def _data(self, batch: Batch, send: list[Load], oversized: list[int]) -> Iterator[Message]:
+        """Messages, numbered as they leave; `oversized` gets the positions of those that the broker would not take."""
         for load in send:
             for data in encoded(load, self._state, historical=batch.historical):
-                sent.append(data.positions)
-                yield self._message("DDATA", data.metrics, data.device)
+                if self._fits(data.metrics):
+                    yield self._message("DDATA", data.metrics, data.device)
+                else:
+                    oversized += data.positions.tolist()
             if not batch.historical:
                 self._state.told(load.run, load.column)
-        if batch.events or batch.gaps:
-            positions = [event.position for event in batch.events] + [gap.position for gap in batch.gaps]
-            sent.append(np.array(positions, np.int64))
-            yield self._message("NDATA", b"".join(self._notices(batch)))
+        for position, metric in self._notices(batch):
+            if self._fits(metric):
+                yield self._message("NDATA", metric)
+            else:
+                oversized.append(position)
 
-    def _notices(self, batch: Batch) -> Iterator[bytes]:
-        """Events and gaps as metrics of the node."""
+    def _fits(self, metrics: bytes) -> bool:
+        return len(metrics) + _AROUND <= self._connection.largest
+
+    def _notices(self, batch: Batch) -> Iterator[tuple[int, bytes]]:
+        """Events and gaps as metrics of the node, with their positions."""
         assert self._tags is not None
         late = batch.historical
-        for event in sorted(batch.events, key=lambda event: event.time):
+        for event in batch.events:
             body = event_text(event, historical=late).decode()
-            yield node_metric(_EVENT, Datatype.STRING, Sample(body, 0, event.time), historical=late)
+            yield event.position, node_metric(_EVENT, Datatype.STRING, Sample(body, 0, event.time), historical=late)
         for gap in batch.gaps:
             body = gap_text(gap, self._tags, historical=late).decode()
-            yield node_metric(_GAP, Datatype.STRING, Sample(body, 0, gap.end), historical=late)
+            yield gap.position, node_metric(_GAP, Datatype.STRING, Sample(body, 0, gap.end), historical=late)
 
     async def _announce(self) -> None:
         """All births, sequence numbers from 0."""

@@ -47,7 +47,7 @@ class TagState:
         self._unwell = np.zeros(_FIRST, np.bool_)
         self._any_unwell = False
         self._bits = np.zeros(_FIRST, np.uint64)
-        self._form = np.zeros(_FIRST, "S1")  # f, i, u, b: how to read the bits; O: look among the objects
+        self._form = np.zeros(_FIRST, "S1")  # f, i, u, b: how to read the bits; O: an object; empty: none yet
         self._status = np.zeros(_FIRST, np.uint32)
         self._time = np.zeros(_FIRST, np.int64)
         self._objects: dict[int, Any] = {}
@@ -103,7 +103,7 @@ class TagState:
 
     def told(self, key: object, column: Column) -> None:
         """The column is sent. `key` is the same object for columns of the same run of tags, and then supersedes."""
-        if self._any_unwell:
+        if self._any_unwell and self._unwell[column.tag].any():
             self._unwell[column.tag] = column.status != 0  # of equal indices the last one stays
             self._any_unwell = bool(self._unwell.any())
         self._recent.pop(id(key), None)
@@ -112,14 +112,14 @@ class TagState:
             self._take_over()
 
     def forget_quality(self) -> None:
-        """Births told every quality as it is; what is not good has to be told again when it changes."""
+        """Births tell every quality, STALE before the first value; where it is not good, a change has to be told."""
         self._take_over()
-        self._unwell = self._status != 0
+        self._unwell = (self._status != 0) | ((self._form == b"") & (self._types != 0))
         self._any_unwell = bool(self._unwell.any())
 
     def sample(self, tag_id: int) -> Sample | None:
         """The last value; None before the first. Call forget_quality() before."""
-        if not self._time[tag_id]:
+        if not self._form[tag_id]:
             return None
         return Sample(self._value(tag_id), int(self._status[tag_id]), int(self._time[tag_id]))
 
