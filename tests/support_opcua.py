@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from asyncua import Server, ua
 from asyncua.common.node import Node
+from asyncua.server.internal_subscription import InternalSubscription
 
 from gateway.catalogue import TagCatalogue
 from gateway.journal import Draft, JournalError, Kind, Record
@@ -98,40 +99,67 @@ def free_port() -> int:
 
 
 class Plant:
-    """An asyncua server with variables in folders; `write` sets a value with a source time of its own."""
+    """An asyncua server; `hall` gives every test a part of it for itself."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, uris: Sequence[str] = (URI,)) -> None:
         self.port = port
         self.url = f"opc.tcp://127.0.0.1:{port}/"
-        self.nodes: dict[str, Node] = {}
         self.server = Server()
-        self.uris: tuple[str, ...] = (URI,)
-        self.clock = datetime.now(UTC)
+        self._uris = uris
+        self._halls = 0
 
-    async def start(self) -> Plant:
+    async def build(self) -> Plant:
         await self.server.init()
         self.server.set_endpoint(self.url)
         self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        for uri in self.uris:
+        for uri in self._uris:
             await self.server.register_namespace(uri)
         self.index = await self.server.get_namespace_index(URI)
         return self
 
-    async def folder(self, name: str, parent: Node | None = None) -> Node:
-        return await (parent or self.server.nodes.objects).add_folder(
-            ua.NodeId(name, self.index), ua.QualifiedName(name, self.index)
-        )
+    async def hall(self) -> Hall:
+        """A folder of its own below Objects: Hall1, Hall2 …"""
+        self._halls += 1
+        name = f"Hall{self._halls}"
+        return Hall(self, name, await self.server.nodes.objects.add_folder(*self.names(name)))
 
-    async def add(self, folder: Node, name: str, value: object, kind: ua.VariantType = ua.VariantType.Double) -> Node:
-        node = await folder.add_variable(ua.NodeId(name, self.index), ua.QualifiedName(name, self.index), value, kind)
+    def names(self, node: str, name: str | None = None) -> tuple[ua.NodeId, ua.QualifiedName]:
+        return ua.NodeId(node, self.index), ua.QualifiedName(name or node, self.index)
+
+    def subscriptions(self) -> dict[int, InternalSubscription]:
+        """Those of clients."""
+        everything = self.server.iserver.subscription_service.subscriptions
+        return {i: one for i, one in everything.items() if one.pub_request_callback}
+
+    async def end_sessions(self) -> None:
+        """Forget all clients, as a server does that was restarted."""
+        for session in list(self.server.iserver._external_sessions.values()):
+            await session.close_session(True)
+
+
+@dataclass
+class Hall:
+    """Part of a server, with variables; `write` sets a value with a source time of its own."""
+
+    plant: Plant
+    name: str
+    root: Node
+    nodes: dict[str, Node] = field(default_factory=dict)
+    clock: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    async def add(
+        self, name: str, value: object = 0.0, kind: ua.VariantType = ua.VariantType.Double, *, history: bool = False
+    ) -> Node:
+        node = await self.root.add_variable(*self.plant.names(f"{self.name}.{name}", name), value, kind)
         self.nodes[name] = node
+        if history:
+            await self.plant.server.historize_node_data_change(node, period=None)
         return node
 
     async def write(self, name: str, value: object, kind: ua.VariantType = ua.VariantType.Double) -> datetime:
         self.clock = max(self.clock + timedelta(milliseconds=1), datetime.now(UTC))
-        await self.server.write_attribute_value(
-            self.nodes[name].nodeid, ua.DataValue(ua.Variant(value, kind), SourceTimestamp=self.clock)
-        )
+        changed = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=self.clock)
+        await self.plant.server.write_attribute_value(self.nodes[name].nodeid, changed)
         return self.clock
 
 
@@ -201,12 +229,16 @@ class Run:
 
 
 @asynccontextmanager
-async def running(url: str, state: Path, journal: FakeJournal | None = None, **settings: object) -> AsyncIterator[Run]:
+async def running(
+    url: str, state: Path, *roots: str, journal: FakeJournal | None = None, **settings: object
+) -> AsyncIterator[Run]:
+    """A source with short pauses; cancelled at the end."""
     journal = journal or FakeJournal()
     quick = {"settle_s": 0.1, "first_history_s": 0, "pause_s": 0} | dict(settings.pop("backfill", {}))  # type: ignore[call-overload]
     chosen = {
         "name": "plant",
         "url": url,
+        "roots": roots,
         "publishing_interval_ms": 20,
         "keepalive_s": 1,
         "timeout_s": 3,
@@ -217,7 +249,7 @@ async def running(url: str, state: Path, journal: FakeJournal | None = None, **s
         "backfill": quick,
     } | settings
     status = SourceStatus("plant", url)
-    source = OpcUaSource(SourceSettings(**chosen), journal, NAMING, status, state)
+    source = OpcUaSource(SourceSettings.model_validate(chosen), journal, NAMING, status, state)
     task = asyncio.ensure_future(source.run())
     try:
         yield Run(journal, status, source, task)
@@ -225,12 +257,3 @@ async def running(url: str, state: Path, journal: FakeJournal | None = None, **s
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-@asynccontextmanager
-async def plant(port: int | None = None, uris: tuple[str, ...] = (URI,)) -> AsyncIterator[Plant]:
-    """A server that can be filled before it is started with `async with one.server`; stopped at the end."""
-    one = Plant(port or free_port())
-    one.uris = uris
-    await one.start()
-    yield one

@@ -146,8 +146,9 @@ def _planned(data: bytes, found: Scan) -> _Plan:
 def _shapes(data: bytes, starts: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Mask and type byte of each value as one number: if all are as before, all values are where they were before."""
     raw = np.frombuffer(data, np.uint8)
-    mask = raw[starts + NOTIFICATION_HEAD].astype(np.uint32)
-    code = raw[np.minimum(starts + (NOTIFICATION_HEAD + 1), len(raw) - 1)].astype(np.uint32)
+    place = starts + NOTIFICATION_HEAD
+    mask = raw[np.minimum(place, len(raw) - 1)].astype(np.uint32)  # the last value may be cut off
+    code = raw[np.minimum(place + 1, len(raw) - 1)].astype(np.uint32)
     return mask | (code << 8) * (mask & HAS_VALUE)
 
 

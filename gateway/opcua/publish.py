@@ -49,7 +49,7 @@ class _Batch:
     received: int
     drafts: list[Draft] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
-    event_ids: list[bytes] = field(default_factory=list)
+    event_ids: set[bytes] = field(default_factory=set)
     acknowledge: list[tuple[int, int]] = field(default_factory=list)  # subscription, sequence number
     newest: dict[int, int] = field(default_factory=dict)  # subscription -> sequence number
     loss: str = ""  # why messages are lost for good
@@ -217,8 +217,9 @@ class Publisher:
     def _event_list(self, body: bytes, batch: _Batch) -> None:
         with translated(self._session.url):
             for event_id, draft in self._events.drafts(body, batch.received):
-                batch.drafts.append(draft)
-                batch.event_ids.append(event_id)
+                if event_id not in batch.event_ids:
+                    batch.event_ids.add(event_id)
+                    batch.drafts.append(draft)
 
     def _stored(self, batch: _Batch) -> None:
         """All of it is in the journal: remember how far we are, and acknowledge with the next request."""
@@ -226,7 +227,8 @@ class Publisher:
             self._on_loss()
         for subscription, sequence in batch.newest.items():
             self._subscriptions.by_id[subscription].last = sequence
-        self._marks.note(batch.parts, batch.received)
+        if batch.newest:
+            self._marks.note(batch.parts, batch.received)
         self._events.remember(batch.event_ids)
         self._acknowledge += batch.acknowledge
         values = sum(len(part.index) for part in batch.parts)

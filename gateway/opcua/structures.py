@@ -58,6 +58,7 @@ _SHOWN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (ua.NodeId, lambda value: value.to_string()),
     (ua.QualifiedName, _name),
     (ua.LocalizedText, lambda value: value.Text),
+    (ua.XmlElement, lambda value: value.Value),
     (ua.StatusCode, lambda value: value.value),
     (ua.Variant, lambda value: plain(value.Value)),
     (Enum, lambda value: value.value),

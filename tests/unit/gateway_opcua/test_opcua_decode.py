@@ -61,9 +61,7 @@ SCALARS = {
 def variants() -> st.SearchStrategy[ua.Variant]:
     def of(kind: T) -> st.SearchStrategy[ua.Variant]:
         scalar = st.builds(ua.Variant, SCALARS[kind], st.just(kind))
-        array = st.builds(
-            lambda values: ua.Variant(values, kind, is_array=True), st.lists(SCALARS[kind], max_size=4)
-        )
+        array = st.builds(lambda values: ua.Variant(values, kind, is_array=True), st.lists(SCALARS[kind], max_size=4))
         return scalar | array
 
     return st.sampled_from(sorted(SCALARS, key=lambda kind: kind.value)).flatmap(of)
@@ -138,7 +136,11 @@ def test_equal_shapes_of_any_mask_are_read_in_place(kind: T, tail: int, n: int, 
     mask = 1 | tail << 1
     values = data.draw(st.lists(SCALARS[kind], min_size=n, max_size=n))
     ticks = 133_000_000_000_000_000
-    form = "<IBB" + FIXED[kind] + "".join(c for bit, c in ((2, "I"), (4, "q"), (16, "H"), (8, "q"), (32, "H")) if mask & bit)
+    form = (
+        "<IBB"
+        + FIXED[kind]
+        + "".join(c for bit, c in ((2, "I"), (4, "q"), (16, "H"), (8, "q"), (32, "H")) if mask & bit)
+    )
     body = struct.pack("<i", n)
     for i, value in enumerate(values):
         extra = [v for bit, v in ((2, 7), (4, ticks + i), (16, 9), (8, ticks - i), (32, 9)) if mask & bit]
@@ -150,9 +152,7 @@ def test_equal_shapes_of_any_mask_are_read_in_place(kind: T, tail: int, n: int, 
     assert part.tag.tolist() == list(range(1, n + 1))
     assert part.status.tolist() == [7 if mask & 2 else 0] * n
     shift = 1 if mask & 4 else -1
-    assert part.time.tolist() == [
-        unix_ns(ticks + shift * i) if mask & 12 else RECEIVED for i in range(n)
-    ]
+    assert part.time.tolist() == [unix_ns(ticks + shift * i) if mask & 12 else RECEIVED for i in range(n)]
 
 
 def double(handle: int, value: float, *, status: int | None = None) -> bytes:
@@ -255,7 +255,9 @@ def test_history_becomes_the_notification_of_one_item(values: list[ua.DataValue]
     assert [found[i][1] for i in range(n)] == [expected_value(value.Value) for value in values]
     assert {tag for tag, *_ in found.values()} == {77}
     keep = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    assert [value for _, value in sorted(by_place(kept(body, keep)).items())] == [found[i] for i in np.flatnonzero(keep)]
+    assert [value for _, value in sorted(by_place(kept(body, keep)).items())] == [
+        found[i] for i in np.flatnonzero(keep)
+    ]
 
 
 @pytest.mark.parametrize("text", [UUID(int=1), UUID(int=2**128 - 1)])

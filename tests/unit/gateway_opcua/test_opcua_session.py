@@ -1,0 +1,208 @@
+"""Connecting is as secure as the settings say, or it fails with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from asyncua import Server, ua
+from asyncua.crypto.permission_rules import User, UserRole
+from cryptography import x509
+from pydantic import ValidationError
+from support_opcua import Plant, free_port
+
+from gateway.contract import NotConnected
+from gateway.opcua import pki
+from gateway.opcua.errors import NoAnswer, in_words
+from gateway.opcua.pki import application_uri, own_certificate
+from gateway.opcua.repair import Ladder, Rung, rungs
+from gateway.opcua.errors import ServiceFault, SessionLost, SubscriptionLost
+from gateway.opcua.session import Session
+from gateway.opcua.settings import SourceSettings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+SECURED = [
+    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
+]
+
+
+class Users:
+    """One user."""
+
+    def get_user(self, _: object, username: str | None = None, password: str | None = None, certificate: object = None):
+        return User(role=UserRole.User) if (username, password) == ("anna", "secret") else None
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Plant, Path]]:
+    """A server with secured endpoints only, and its certificate."""
+    plant = Plant(free_port())
+    plant.server = Server(user_manager=Users())
+    await plant.build()
+    certificate, key = own_certificate(tmp_path_factory.mktemp("server"))
+    plant.server.set_security_policy(SECURED)
+    await plant.server.load_certificate(certificate)
+    await plant.server.load_private_key(key)
+    async with plant.server:
+        yield plant, certificate
+
+
+def settings(url: str, **security: object) -> SourceSettings:
+    chosen = {"user": "anna", "password": "secret"} | security
+    return SourceSettings.model_validate({"name": "plant", "url": url, "security": chosen, "timeout_s": 3})
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [
+        ("Basic256Sha256", "SignAndEncrypt"),
+        ("Aes128_Sha256_RsaOaep", "SignAndEncrypt"),
+        ("Aes256_Sha256_RsaPss", "Sign"),
+    ],
+)
+async def test_every_policy_connects_and_reads(
+    secured: tuple[Plant, Path], tmp_path: Path, policy: str, mode: str
+) -> None:
+    plant, certificate = secured
+    chosen = settings(plant.url, policy=policy, mode=mode, server_certificate=str(certificate))
+    session = await Session.connect(chosen, tmp_path / "pki")
+    assert session.namespaces.uris[0] == "http://opcfoundation.org/UA/"
+    key = tmp_path / "pki" / "own.key.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    await session.close()
+
+
+async def test_there_is_no_fall_back_to_an_insecure_endpoint(secured: tuple[Plant, Path], tmp_path: Path) -> None:
+    plant, _ = secured
+    with pytest.raises(NotConnected, match="No matching endpoints"):
+        await Session.connect(SourceSettings(name="plant", url=plant.url), tmp_path)
+    with pytest.raises(NotConnected, match="No matching endpoints"):
+        await Session.connect(settings(plant.url, policy="Basic256Sha256", mode="Sign"), tmp_path)
+
+
+async def test_another_certificate_than_the_pinned_one_is_refused(secured: tuple[Plant, Path], tmp_path: Path) -> None:
+    plant, _ = secured
+    other, _ = own_certificate(tmp_path / "other")
+    with pytest.raises((NotConnected, ServiceFault)):
+        await Session.connect(settings(plant.url, policy="Basic256Sha256", server_certificate=str(other)), tmp_path)
+
+
+async def test_a_wrong_password_is_said(secured: tuple[Plant, Path], tmp_path: Path) -> None:
+    plant, _ = secured
+    with pytest.raises(ServiceFault, match=r"BadUserAccessDenied|BadIdentityTokenRejected"):
+        await Session.connect(settings(plant.url, policy="Basic256Sha256", password="wrong"), tmp_path)
+
+
+async def test_a_password_is_never_sent_in_clear_text(tmp_path: Path) -> None:
+    plant = await Plant(free_port()).build()
+    async with plant.server:
+        with pytest.raises(NotConnected, match=r"clear text: set security\.policy"):
+            await Session.connect(settings(plant.url), tmp_path)
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    chosen = SourceSettings(name="plant", url=f"opc.tcp://127.0.0.1:{port}", timeout_s=0.2)
+    with pytest.raises(NoAnswer, match="does not answer"):
+        await Session.connect(chosen, tmp_path)
+    silent.close()
+
+
+async def test_a_port_where_nobody_listens_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotConnected, match="Connect call failed"):
+        await Session.connect(SourceSettings(name="plant", url=f"opc.tcp://127.0.0.1:{free_port()}"), tmp_path)
+
+
+async def test_the_client_certificate_is_kept_and_made_anew_only_when_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = own_certificate(tmp_path)
+    first = certificate.read_bytes(), key.read_bytes()
+    own_certificate(tmp_path)
+    assert (certificate.read_bytes(), key.read_bytes()) == first
+    names = x509.load_der_x509_certificate(first[0]).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert names.value.get_values_for_type(x509.UniformResourceIdentifier) == [application_uri()]
+    monkeypatch.setattr(pki, "LIFETIME", timedelta(minutes=-1))
+    certificate.unlink()
+    own_certificate(tmp_path)
+    expired = certificate.read_bytes()
+    monkeypatch.undo()
+    own_certificate(tmp_path)
+    assert certificate.read_bytes() not in (expired, first[0])
+
+
+async def test_the_ladder_begins_with_the_gentlest_rung_that_can_help(tmp_path: Path) -> None:
+    assert rungs(None, has_session=False) == (Rung.RENEW,)
+    assert rungs(NotConnected("cut"), has_session=True) == (Rung.REACTIVATE, Rung.RENEW)
+    assert rungs(NotConnected("cut"), has_session=False) == (Rung.RENEW,)
+    assert rungs(SessionLost("gone"), has_session=True) == (Rung.RENEW,)
+    assert rungs(SubscriptionLost("gone"), has_session=True) == (Rung.RECREATE,)
+    assert rungs(ServiceFault(0x80020000), has_session=True) == (Rung.REACTIVATE, Rung.RENEW)
+
+
+async def test_no_session_is_left_behind_at_a_server_that_comes_and_goes(tmp_path: Path) -> None:
+    plant = await Plant(free_port()).build()
+    async with plant.server:
+        ladder = Ladder(SourceSettings(name="plant", url=plant.url), tmp_path)
+        trouble = None
+        for _ in range(5):
+            session, _ = await ladder.climb(trouble)
+            await session.create_subscription(ua.CreateSubscriptionParameters(100, 1000, 10))
+            ladder.drop_link()
+            trouble = NotConnected("cut")
+        assert len(plant.server.iserver._external_sessions) == 1
+        assert ladder.held == {Rung.RENEW: 1, Rung.REACTIVATE: 4}
+        await ladder.close()
+        session, _ = await ladder.climb(None)
+        await ladder.close()
+
+
+async def test_a_restarted_server_gets_a_new_session(tmp_path: Path) -> None:
+    port = free_port()
+    first = await Plant(port).build()
+    await first.server.start()
+    ladder = Ladder(SourceSettings(name="plant", url=first.url), tmp_path)
+    session, _ = await ladder.climb(None)
+    await first.server.stop()
+    second = await Plant(port).build()
+    async with second.server:
+        again, rung = await ladder.climb(NotConnected("cut"))
+        assert rung is Rung.RENEW
+        assert again is not session
+        await ladder.close()
+
+
+async def test_a_status_is_told_in_words() -> None:
+    assert in_words(0x80340000).startswith("BadNodeIdUnknown: ")
+    assert in_words(0x80340480).startswith("BadNodeIdUnknown: ")
+    assert "2164260863" in in_words(0x80FFFFFF) or in_words(0x80FFFFFF).startswith("Bad")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "http://x"},
+        {"name": "a b"},
+        {"queue_size": 1},
+        {"unknown": 1},
+        {"security": {"policy": "Basic128"}},
+        {"security": {"password": "x"}},
+        {"security": {"server_certificate": "x.pem"}},
+        {"keepalive_s": 10, "lifetime_s": 20},
+    ],
+)
+async def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        SourceSettings.model_validate({"name": "plant", "url": "opc.tcp://127.0.0.1:4840"} | wrong)
+
+
+async def test_a_password_is_not_shown() -> None:
+    assert "secret" not in repr(settings("opc.tcp://127.0.0.1:4840"))
