@@ -32,7 +32,7 @@ integration: .venv/.test $(if $(NODE_LOCK),tests/integration/node/node_modules/.
 	@exec $(PY) -m pytest tests/integration $(ARGS)
 
 bench: .venv/.test ## cost per value
-	@exec $(PY) -m pytest -q -s tests/bench $(ARGS)
+	@exec $(PY) tests/bench/bench.py
 
 lock: build/uv/bin/uv ## new requirements/*.txt from requirements/*.in
 	@build/uv/bin/uv pip compile $(LOCK) --output-file requirements/runtime.txt requirements/runtime.in

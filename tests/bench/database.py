@@ -1,4 +1,4 @@
-"""A database that only counts: takes line protocol at /api/v2/write, answers 204, and says at the end how many lines came."""
+"""A database that only counts: takes line protocol, answers 204, and says at the end how many lines came."""
 
 from __future__ import annotations
 

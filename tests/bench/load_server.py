@@ -1,4 +1,4 @@
-"""An OPC UA server that is not the bottleneck: every notification is one prepared array whose values and times numpy rewrites.
+"""An OPC UA server that is not the bottleneck: a notification is a prepared array whose values numpy rewrites.
 
 asyncua keeps the session, the address space and the acknowledgements; only the body of a data change is ours. Each
 publishing interval every monitored item reports one new value: the number of the interval, so that a sink can count.
@@ -31,7 +31,7 @@ class LoadSubscription(InternalSubscription):
     interval = 0
 
     def _items(self) -> np.ndarray:
-        items = self.monitored_item_srv._monitored_items.values()  # noqa: SLF001
+        items = self.monitored_item_srv._monitored_items.values()
         if len(items) != len(self.rows):
             self.rows = np.zeros(len(items), ROW)
             self.rows["handle"] = [item.client_handle for item in items]
@@ -40,7 +40,7 @@ class LoadSubscription(InternalSubscription):
 
     def has_published_results(self) -> bool:
         """Whether there is anything to say: always, once there are items."""
-        return len(self.monitored_item_srv._monitored_items) > 0 or super().has_published_results()  # noqa: SLF001
+        return len(self.monitored_item_srv._monitored_items) > 0 or super().has_published_results()
 
     def _pop_triggered_datachanges(self, result: ua.PublishResult) -> None:
         self._triggered_datachanges = {}
