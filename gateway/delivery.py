@@ -72,11 +72,12 @@ class Delivery:
             await self._call(self._sink.open(self._journal.catalogue))
             self._status.connection.become(Link.CONNECTED)
             while not self._stopping:
-                await self._turn(cursor)
+                await self._step(cursor)
         except (NotConnected, JournalError) as absence:
             await self._back_off(str(absence))
         except Exception as defect:
             log.exception("defect of a sink: please report it", sink=self._sink.name)
+            await self._close()
             await self._back_off(f"defect of this sink: {defect!r}")
 
     async def _attach(self) -> Cursor:
@@ -87,6 +88,14 @@ class Delivery:
             waiting = self._settings.max_batch_bytes if self._has_live() else 0  # is due: it has waited
             self._volume = self._journal.volume - waiting
         return self._cursor
+
+    async def _step(self, cursor: Cursor) -> None:
+        """One turn; a journal that cannot be read now is no reason to let go of the peer."""
+        try:
+            await self._turn(cursor)
+        except JournalError as failure:
+            log.warning("sink waits for the journal", sink=self._sink.name, reason=str(failure))
+            await asyncio.sleep(self._settings.backoff_base_s)
 
     async def _turn(self, cursor: Cursor) -> None:
         """One step of one lane, or a wait for the journal to grow."""
@@ -193,6 +202,9 @@ class Delivery:
             await self._journal.save()
         except JournalError as error:
             log.warning("progress not saved, some values will be sent again", sink=self._sink.name, reason=str(error))
+        await self._close()
+
+    async def _close(self) -> None:
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._sink.close()

@@ -6,12 +6,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import TypeVar
 
 from gateway import ranges
+from gateway.catalogue import TagCatalogue
 from gateway.status import JournalStatus, SinkStatus
 from gateway.store.cursor import Cursor, Progress
 from gateway.store.file import JournalFile
@@ -33,8 +35,9 @@ T = TypeVar("T")
 class Journal:
     """One SQLite file. Made by open(); used from one event loop; close() at the end."""
 
-    def __init__(self, file: JournalFile, settings: JournalSettings, status: JournalStatus, handle: int) -> None:
-        self.catalogue = file.load_tags()
+    def __init__(self, content: _Content, settings: JournalSettings, status: JournalStatus, handle: int) -> None:
+        file = content.file
+        self.catalogue = content.catalogue
         self.head = file.head
         self.volume = 0  # bytes of record bodies appended since it was opened
         self._status = status
@@ -45,7 +48,7 @@ class Journal:
         self._adopting = asyncio.Lock()
         self._grown = asyncio.Event()
         self._writer = JournalWriter(file, settings, self.catalogue, status)
-        self._writer.cursors = _cursors(file)
+        self._writer.cursors = content.cursors
         self._writer.on_loss = self._lost
         self._writer.on_replaced = self._replaced
         status.head, status.bytes = file.head, file.size()
@@ -55,8 +58,7 @@ class Journal:
         """The journal at this path, made or repaired where it must be. JournalError where that fails."""
         handle = lock(path)
         try:
-            file, _ = await asyncio.to_thread(open_or_salvage, path)
-            journal = cls(file, settings, status, handle)
+            journal = cls(await asyncio.to_thread(_load, path), settings, status, handle)
         except (sqlite3.Error, OSError) as error:
             unlock(handle)
             raise JournalError(f"{path} cannot be opened: {explain(error)}") from error
@@ -173,6 +175,31 @@ class Journal:
 
     def _replaced(self) -> None:
         self._reading.submit(self._reader.close)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """An open file and what is in it beside the records."""
+
+    file: JournalFile
+    catalogue: TagCatalogue
+    cursors: dict[str, Cursor]
+
+
+def _load(path: Path) -> _Content:
+    """Open and read; what turns out damaged in doing so is repaired."""
+    file, _ = open_or_salvage(path)
+    try:
+        return _content(file)
+    except sqlite3.DatabaseError as error:
+        file.close()
+        if not is_damage(error):
+            raise
+    return _content(open_or_salvage(path, damaged=True)[0])
+
+
+def _content(file: JournalFile) -> _Content:
+    return _Content(file, file.load_tags(), _cursors(file))
 
 
 def _cursors(file: JournalFile) -> dict[str, Cursor]:

@@ -93,14 +93,15 @@ def _unpack_values(body: memoryview, n: int, dtype: np.dtype[Any], form: _Form, 
 
 def _whole(value: NDArray[Any], decimals: int) -> NDArray[np.int64] | None:
     """The integers that divided by 10^decimals give exactly these floats; None if there are none."""
-    scaled = np.empty(0)
+    whole = np.empty(0, np.int64)
     for some in (value[:_PROBE], value):
         with np.errstate(all="ignore"):
             scaled = np.rint(some.astype(np.float64) * 10.0**decimals)
-            back = (scaled / 10.0**decimals).astype(value.dtype)
+            whole = scaled.astype(np.int64)
+            back = (whole / 10.0**decimals).astype(value.dtype)
         if not (np.abs(scaled) < _EXACT).all() or back.tobytes() != some.tobytes():
             return None
-    return scaled.astype(np.int64)
+    return whole
 
 
 def _pack(numbers: NDArray[np.int64]) -> bytes:

@@ -81,7 +81,7 @@ class JournalFile:
     def load_cursors(self) -> dict[str, tuple[int, Ranges]]:
         """By sink: everything up to this number is settled, but for these ranges."""
         rows = self.connection.execute("SELECT sink, seen, owed FROM cursor").fetchall()
-        return {sink: (seen, tuple((low, high) for low, high in orjson.loads(owed))) for sink, seen, owed in rows}
+        return {sink: found for sink, seen, owed in rows if (found := _read_cursor(sink, seen, owed))}
 
     def put_cursor(self, sink: str, seen: int, owed: Ranges) -> None:
         """Store how far a sink is."""
@@ -135,6 +135,15 @@ def _number(draft: Draft, sequence: int) -> Record:
 def _columns(record: Record, total: int) -> tuple[int | str | bytes, ...]:
     numbers = (record.sequence, int(record.kind), int(record.historical), record.count, total, record.received)
     return (*numbers, record.checksum(), record.source, record.body)
+
+
+def _read_cursor(sink: str, seen: int, owed: bytes) -> tuple[int, Ranges] | None:
+    """The progress of a row; None where it is damaged: the sink then gets everything that is kept."""
+    try:
+        return int(seen), tuple((int(low), int(high)) for low, high in orjson.loads(owed))
+    except (ValueError, TypeError) as error:
+        log.warning("progress of a sink is damaged in the journal", sink=sink, reason=str(error))
+        return None
 
 
 def _read_tag(tag_id: int, source: str, node: str, body: bytes) -> Tag:

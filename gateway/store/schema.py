@@ -34,6 +34,7 @@ _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 def connect(path: Path) -> sqlite3.Connection:
     """A connection for writing; makes the tables in a new file. sqlite3.Error where that fails."""
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _lenient
     try:
         _prepare(connection, path)
     except BaseException:

@@ -121,15 +121,13 @@ class JournalWriter:
                 results = [waiting.job(file) for waiting in group]
                 saved = self._save_progress(file)
             self._head, self.removed = file.head, file.removed
-            size = file.size() if saved is not None else self.status.bytes
+            size = file.size()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._failed(group, error)
             return
-        for cursor, progress in saved or ():
+        for cursor, progress in saved:
             cursor.saved = progress
-        if group or self.status.failure:
-            self._post(self._succeed, group, results)
-        self.status.bytes = size
+        self._post(self._succeed, group, results, size)
 
     def _open(self) -> JournalFile:
         if self._distrusted and self._file:
@@ -153,10 +151,10 @@ class JournalWriter:
             self._post(self.on_replaced)
         return file
 
-    def _save_progress(self, file: JournalFile) -> list[tuple[Cursor, Progress]] | None:
-        """Store what has changed since it was last stored; None when it is too early for that."""
+    def _save_progress(self, file: JournalFile) -> list[tuple[Cursor, Progress]]:
+        """Store what has changed since it was last stored, when it is time for that."""
         if monotonic() < self._next_save:
-            return None
+            return []
         self._next_save = monotonic() + _TICK_S
         changed = [(c, c.progress) for c in list(self.cursors.values()) if c.progress is not c.saved]
         for cursor, progress in changed:
@@ -195,7 +193,8 @@ class JournalWriter:
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - handed on unseen
         self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _succeed(self, group: list[_Waiting], results: list[Any]) -> None:
+    def _succeed(self, group: list[_Waiting], results: list[Any], size: int) -> None:
+        self.status.bytes = size
         if self.status.failure:
             log.info("journal writes again", after=self.status.failure)
         self.status.failure = ""

@@ -43,6 +43,16 @@ def test_decimal_numbers_come_back_bit_for_bit(whole: list[int], decimals: int, 
     assert found.value.tobytes() == value.tobytes()
 
 
+@pytest.mark.parametrize("value", [-0.0, float("nan"), float("inf"), 5e-324, 1.7976931348623157e308, 2.0**53 + 2])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_odd_numbers_come_back_bit_for_bit(value: float, dtype: str) -> None:
+    with np.errstate(over="ignore", under="ignore"):
+        given_ = np.array([1.5, value, 2.5]).astype(dtype)
+    for part in (given_, given_[1:2]):
+        found = decode(encode(Samples(np.arange(len(part)), part, np.zeros(len(part), np.uint32))))
+        assert found.value.tobytes() == part.tobytes()
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()

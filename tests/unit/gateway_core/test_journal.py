@@ -148,7 +148,8 @@ async def test_a_file_that_cannot_be_read_is_moved_aside_and_a_new_one_started(
     assert any("damaged" in gap.reason for gap in gaps(records))
 
 
-async def test_a_damaged_table_leaves_the_others(open_journal, journal_path: Path) -> None:
+@pytest.mark.parametrize("table", ["removed", "tag", "cursor"])
+async def test_a_damaged_table_leaves_the_others(open_journal, journal_path: Path, table: str) -> None:
     journal = await open_journal()
     await journal.adopt("plant", [tag(name="A"), tag(name="B")])
     cursor = await journal.cursor("sink", SinkStatus("sink"))
@@ -156,17 +157,35 @@ async def test_a_damaged_table_leaves_the_others(open_journal, journal_path: Pat
     cursor.settle(1, 40, 40)
     await journal.close()
     connection = sqlite3.connect(journal_path)
-    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'removed'").fetchone()
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     connection.close()
     data = bytearray(journal_path.read_bytes())
     data[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
     journal_path.write_bytes(data)
     journal = await open_journal()
-    assert [t.path[-1] for t in journal.catalogue] == ["A", "B"]
-    assert (await journal.cursor("sink", SinkStatus("sink"))).owed == ((41, 101),)
+    assert [t.path[-1] for t in journal.catalogue] == ([] if table == "tag" else ["A", "B"])
+    owed = (await journal.cursor("sink", SinkStatus("sink"))).owed
+    assert owed == (((1, 101),) if table == "cursor" else ((41, 101),))
     records = await journal.read(1, 101, ALL)
     assert numbers(records) == list(range(100))
     assert "damaged" in gaps(records)[0].reason
+
+
+async def test_damaged_rows_of_tags_and_sinks_do_not_keep_the_gateway_from_starting(
+    open_journal, journal_path: Path
+) -> None:
+    journal = await open_journal()
+    await journal.adopt("plant", [tag(name="A"), tag(name="B")])
+    await journal.cursor("sink", SinkStatus("sink"))
+    await journal.append([draft(1)])
+    await journal.close()
+    edit(journal_path, "UPDATE tag SET body = x'a5a5' WHERE id = 1")
+    edit(journal_path, "UPDATE cursor SET owed = x'a5a5'")
+    journal = await open_journal()
+    assert [t.id for t in journal.catalogue] == [1, 2]
+    assert (await journal.cursor("sink", SinkStatus("sink"))).owed == ((1, 1),)
+    assert [t.id for t in await journal.adopt("plant", [tag(name="B"), tag(name="A")])] == [2, 1]
+    assert journal.catalogue.tag(1).path[-1] == "A"
 
 
 async def test_a_file_that_disappears_while_it_runs_is_made_anew_and_numbers_go_on(
