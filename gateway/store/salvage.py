@@ -9,12 +9,14 @@ from time import time_ns
 
 import structlog
 
+from gateway.catalogue import Adoption
+from gateway.opcua.decode import decode_data
 from gateway.store.bodies import gap_body
 from gateway.store.file import JournalFile
 from gateway.store.reader import verify
 from gateway.store.record import Draft, Kind, Record
 from gateway.store.schema import is_damage, open_plain
-from gateway.values import Gap
+from gateway.values import DataType, Gap, Tag
 
 log = structlog.get_logger(__name__)
 
@@ -57,25 +59,41 @@ def _rebuild(damaged: Path, fresh: Path, at_least: int) -> None:
     try:
         source = open_plain(damaged)
         try:
-            for read, write in _TABLES:
-                _copy_table(source, file, read, write)
+            copied = [_copy_table(source, file, read, write) for read, write in _TABLES]
             end = _copy_records(source, file)
         finally:
             source.close()
+        if not all(copied):
+            _reserve_ids(file)
         _conclude(file, at_least, end)
     finally:
         file.close()
 
 
-def _copy_table(source: sqlite3.Connection, file: JournalFile, read: str, write: str) -> None:
-    """Rows of a small table, up to where it is damaged."""
+def _copy_table(source: sqlite3.Connection, file: JournalFile, read: str, write: str) -> bool:
+    """Rows of a small table, up to where it is damaged; returns whether these are all."""
     rows: list[tuple[object, ...]] = []
+    complete = True
     try:
         rows.extend(source.execute(read))
     except sqlite3.DatabaseError as error:
         log.warning("part of the damaged journal cannot be read", query=read, reason=str(error))
+        complete = False
     with file.transaction():
         file.connection.executemany(write, rows)
+    return complete
+
+
+def _reserve_ids(file: JournalFile) -> None:
+    """Keep the ids in the saved records from being given to other tags, now that the tags are not known for sure."""
+    bodies = file.connection.execute("SELECT body, received FROM record WHERE kind = ?", (int(Kind.DATA),))
+    parts = (part for body, received in bodies for part in decode_data(body, received))
+    highest = max((int(part.tag.max()) for part in parts if len(part.tag)), default=0)
+    (known,) = file.connection.execute("SELECT max(id) FROM tag").fetchone()
+    if highest > (known or 0):
+        lost = Tag(highest, "", "lost", ("lost",), DataType.NULL)
+        with file.transaction():
+            file.put_tags(Adoption("", (), (lost,), (highest,)))
 
 
 def _copy_records(source: sqlite3.Connection, file: JournalFile) -> int:

@@ -153,7 +153,7 @@ async def test_a_damaged_table_leaves_the_others(open_journal, journal_path: Pat
     journal = await open_journal()
     await journal.adopt("plant", [tag(name="A"), tag(name="B")])
     cursor = await journal.cursor("sink", SinkStatus("sink"))
-    await journal.append([draft(i) for i in range(100)])
+    await journal.append([draft(i, tag=2) for i in range(100)])
     cursor.settle(1, 40, 40)
     await journal.close()
     connection = sqlite3.connect(journal_path)
@@ -164,6 +164,8 @@ async def test_a_damaged_table_leaves_the_others(open_journal, journal_path: Pat
     journal_path.write_bytes(data)
     journal = await open_journal()
     assert [t.path[-1] for t in journal.catalogue] == ([] if table == "tag" else ["A", "B"])
+    (adopted,) = await journal.adopt("plant", [tag(name="C")])
+    assert adopted.id == 3, "no other tag gets the values in the journal"
     owed = (await journal.cursor("sink", SinkStatus("sink"))).owed
     assert owed == (((1, 101),) if table == "cursor" else ((41, 101),))
     records = await journal.read(1, 101, ALL)
