@@ -19,10 +19,11 @@ from gateway.opcua.structures import plain
 from gateway.opcua.variant import BAD_DECODING_ERROR, unix_ns
 
 RECEIVED = 1_800_000_000_000_000_000
+EARLIEST, LATEST = datetime.fromisoformat("1980-01-01"), datetime.fromisoformat("2200-01-01")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = ua.VariantType
 
-times = st.datetimes(datetime(1980, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+times = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 node_ids = st.one_of(
     st.builds(ua.NodeId, st.integers(0, 2**32 - 1), st.integers(0, 65535)),

@@ -1,4 +1,4 @@
-"""The publish loop against a scripted server: numbers checked, the missing asked for again, acknowledged when stored."""
+"""The publish loop with a scripted server: numbers checked, the missing asked for again, acknowledged when stored."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,10 +19,9 @@ from support_opcua import Plant, free_port
 
 from gateway.contract import NotConnected
 from gateway.opcua import pki
-from gateway.opcua.errors import NoAnswer, in_words
+from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost, in_words
 from gateway.opcua.pki import application_uri, own_certificate
 from gateway.opcua.repair import Ladder, Rung, rungs
-from gateway.opcua.errors import ServiceFault, SessionLost, SubscriptionLost
 from gateway.opcua.session import Session
 from gateway.opcua.settings import SourceSettings
 
@@ -108,12 +108,19 @@ async def test_a_password_is_never_sent_in_clear_text(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
-    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     chosen = SourceSettings(name="plant", url=f"opc.tcp://127.0.0.1:{port}", timeout_s=0.2)
     with pytest.raises(NoAnswer, match="does not answer"):
         await Session.connect(chosen, tmp_path)
     silent.close()
+    await silent.wait_closed()
 
 
 async def test_a_port_where_nobody_listens_is_said(tmp_path: Path) -> None:

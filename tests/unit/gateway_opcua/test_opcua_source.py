@@ -52,9 +52,10 @@ def numbers(run: Run, name: str, historical: bool | None = None) -> list[float]:
 
 
 async def test_no_change_of_two_thousand_tags_is_lost(server: Plant, hall: Hall, tmp_path: Path) -> None:
-    for i in range(2_000):
-        folder = await hall.root.add_folder(*server.names(f"Group{i // 100}")) if i % 100 == 0 else folder
-        hall.nodes[f"T{i}"] = await folder.add_variable(*server.names(f"T{i}"), 0.0)
+    for group in range(20):
+        folder = await hall.root.add_folder(*server.names(f"Group{group}"))
+        for name in (f"T{group * 100 + i}" for i in range(100)):
+            hall.nodes[name] = await folder.add_variable(*server.names(name), 0.0)
     async with running(server.url, tmp_path, hall.name) as run:
         await run.journal.until(lambda: run.status.values >= 2_000, 20)
         for turn in range(1, 5):
