@@ -51,7 +51,7 @@ class SettingsError(GatewayError):
 class GatewaySettings(BaseModel):
     """One gateway: sources in, journal, sinks out, rules and page beside them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # a traceback shows no password
 
     state: Path = Field(default=Path("var/gateway"), description="Folder of journal, historian and mail queue")
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
