@@ -134,7 +134,7 @@ class Pacer:
                     rows.setdefault(self._kept[place], []).append((wall, *kept(value, quality)))
             self.done = wall
             await asyncio.sleep(0)
-        await self._historian.fill({kept: self._historian.samples(kept, column) for kept, column in rows.items()})
+        await self._historian.fill({column: self._historian.samples(column, past) for column, past in rows.items()})
         await self._fill_heartbeat(max(known, start), now)
         for place, (wall, value, quality) in latest.items():
             await self._display.show(place, value, quality, to_datetime(wall))

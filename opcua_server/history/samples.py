@@ -23,7 +23,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Samples of one node, n of them. Where the status is bad there is no value: 0, NaN or None."""
+    """Samples of one node, n of them. Where the status is bad there is no value: 0 or None."""
 
     time: NDArray[np.int64]  # Unix nanoseconds, no two alike
     value: NDArray[Any]  # int64, float64 or object (str | None), by the kind of the node
@@ -37,9 +37,16 @@ class Samples:
 
 
 _DTYPES = {Kind.INTEGER: np.dtype(np.int64), Kind.FLOAT: np.dtype(np.float64), Kind.TEXT: np.dtype(object)}
-_NOTHING = {Kind.INTEGER: 0, Kind.FLOAT: float("nan"), Kind.TEXT: None}
+_NOTHING = {Kind.INTEGER: 0, Kind.FLOAT: 0.0, Kind.TEXT: None}
 _STATUSES = 1
 """Flag of a block: it has statuses; without, all are good."""
+
+
+_MOST_DECIMALS = 6
+_RAW = 255
+"""In place of the count of decimals: the bits of the numbers."""
+_MODERATE = 1e9
+"""Below it, a number of `_MOST_DECIMALS` decimals is a whole number of floating point too."""
 
 
 def from_rows(kind: Kind, rows: Sequence[tuple[int, Any, int]]) -> Samples:
@@ -90,14 +97,36 @@ def unpack(kind: Kind, count: int, block: bytes) -> Samples:
 def _packed_values(kind: Kind, values: NDArray[Any]) -> bytes:
     if kind is Kind.TEXT:
         return json.dumps(values.tolist(), ensure_ascii=False).encode()
-    bits = values.view(np.uint64)
-    return _shuffled(bits ^ np.concatenate(([np.uint64(0)], bits[:-1])))
+    return _packed_floats(values) if kind is Kind.FLOAT else _packed_integers(values)
 
 
 def _unpacked_values(kind: Kind, data: bytes) -> NDArray[Any]:
     if kind is Kind.TEXT:
         return np.array(json.loads(data), object)
-    return np.bitwise_xor.accumulate(_unshuffled(data, np.uint64)).view(_DTYPES[kind])
+    return _unpacked_floats(data) if kind is Kind.FLOAT else _unpacked_integers(data)
+
+
+def _packed_integers(values: NDArray[np.int64]) -> bytes:
+    return _shuffled(np.diff(values, prepend=np.int64(0)))  # wraps around, and back again
+
+
+def _unpacked_integers(data: bytes) -> NDArray[np.int64]:
+    return np.cumsum(_unshuffled(data, np.int64))
+
+
+def _packed_floats(values: NDArray[np.float64]) -> bytes:
+    """Readings of few decimals as whole numbers of the last one, after their count; others as they are."""
+    is_moderate = bool((np.abs(values) < _MODERATE).all())
+    for decimals in range(_MOST_DECIMALS + 1 if is_moderate else 0):
+        whole = np.rint(values * 10.0**decimals)
+        if np.array_equal(whole / 10.0**decimals, values):
+            return bytes([decimals]) + _packed_integers(whole.astype(np.int64))
+    return bytes([_RAW]) + _packed_integers(values.view(np.int64))
+
+
+def _unpacked_floats(data: bytes) -> NDArray[np.float64]:
+    whole = _unpacked_integers(data[1:])
+    return whole.view(np.float64) if data[0] == _RAW else whole / 10.0 ** data[0]
 
 
 def _shuffled(array: NDArray[Any]) -> bytes:

@@ -117,12 +117,17 @@ async def test_after_a_crash_history_keeps_what_it_had_and_goes_on(
 ) -> None:
     async with serve():
         pass
-    async with serve() as served, served.anonymous() as client:
+    reason = "Line1.Roasting.Status.StopReason"
+    async with serve() as served, served.user() as client:
+        simulation = await node(client, "Simulation")
+        await simulation.call_method(await node(client, "Simulation.InjectFault"), "Roasting", "BurnerFault")
         await asyncio.sleep(1.2)
         before = await everything(client, HEARTBEAT)
         crashed = tmp_path / "crashed"
         shutil.copytree(settings.state, crashed)  # the saved plant is older than the history
     async with serve(state=crashed) as served, served.anonymous() as client:
+        now = await (await node(client, reason)).read_value()
+        assert (await everything(client, reason))[-1].Value.Value == now
         beats = await everything(client, HEARTBEAT)
         times = [v.SourceTimestamp for v in await everything(client, TEMPERATURE)]
     assert beats[: len(before)] == before

@@ -27,7 +27,7 @@ from opcua_server.history.wire import history_data
 BAD, UNCERTAIN = 0x80000000, 0x40000000
 VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.INTEGER: st.integers(-(2**63), 2**63 - 1),
-    Kind.FLOAT: st.floats(allow_nan=False),
+    Kind.FLOAT: st.floats(allow_nan=False) | st.decimals(-10_000, 10_000, places=2).map(float),
     Kind.TEXT: st.text(),
 }
 
@@ -62,9 +62,9 @@ def test_a_block_gives_back_what_was_packed(case: tuple[Kind, list[tuple[int, An
 def test_a_steady_signal_needs_next_to_nothing() -> None:
     times = np.arange(0, 2048 * 10**9, 10**9, np.int64)
     samples = Samples(times, np.round(np.sin(times / 1e11) * 30 + 50, 1), np.zeros(2048, np.uint32))
-    assert len(pack(Kind.FLOAT, samples)) < 2048 * 8 / 2
+    assert len(pack(Kind.FLOAT, samples)) < 2048
     counter = Samples(times, np.arange(2048, dtype=np.int64), np.zeros(2048, np.uint32))
-    assert len(pack(Kind.INTEGER, counter)) < 2048 * 3
+    assert len(pack(Kind.INTEGER, counter)) < 200
 
 
 class KeptHistory(RuleBasedStateMachine):
@@ -215,4 +215,4 @@ def test_a_value_that_is_no_number_is_kept(tmp_path: Path) -> None:
     found = store.read(node, 0, 9, 9)
     store.close()
     assert found.value[0] == math.inf
-    assert math.isnan(found.value[1])
+    assert found.status.tolist() == [0, BAD]

@@ -146,3 +146,42 @@ def test_plant_time_follows_speed_and_pause() -> None:
     paused = faster.changed(4_000_000_000, running=False)
     assert paused.plant_at(9_000_000_000) == 820.0
     assert paused.changed(9_000_000_000, running=True).plant_at(10_000_000_000) == 1420.0
+
+
+@shared
+async def test_conditions_can_be_refreshed_though_there_are_none(client: Client) -> None:
+    box = Mailbox()
+    subscription = await client.create_subscription(100, box)
+    await subscription.subscribe_events()
+    request = ua.CallMethodRequest(
+        ObjectId=ua.NodeId(ua.ObjectIds.ConditionType),
+        MethodId=ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh),
+        InputArguments=[ua.Variant(subscription.subscription_id, ua.VariantType.UInt32)],
+    )
+    missing = ua.CallMethodRequest(
+        ObjectId=ua.NodeId(ua.ObjectIds.Server), MethodId=ua.NodeId(ua.ObjectIds.Server_GetMonitoredItems)
+    )
+    refreshed, refused = await client.uaclient.call([request, missing])
+    kinds = [(await asyncio.wait_for(box.events.get(), 10)).EventType.Identifier for _ in range(2)]
+    await subscription.delete()
+    assert (refreshed.StatusCode.name, refused.StatusCode.name) == ("Good", "BadNotImplemented")
+    assert kinds == [ua.ObjectIds.RefreshStartEventType, ua.ObjectIds.RefreshEndEventType]
+
+
+@shared
+async def test_an_event_type_stands_for_its_subtypes(served: Served, client: Client) -> None:
+    of_type = ua.ContentFilterElement(
+        ua.FilterOperator.OfType, [ua.LiteralOperand(ua.Variant(ua.NodeId(ua.ObjectIds.BaseEventType)))]
+    )
+    message = ua.SimpleAttributeOperand(
+        ua.NodeId(ua.ObjectIds.BaseEventType), [ua.QualifiedName("Message")], ua.AttributeIds.Value
+    )
+    filter_ = ua.EventFilter([message], ua.ContentFilter([of_type]))
+    box = Mailbox()
+    subscription = await client.create_subscription(100, box)
+    await subscription.subscribe_events(evfilter=filter_)
+    pacer = served.server._pacer
+    await pacer._display.tell(PlantEvent(0.0, "bulk_order", ("Warehouse",), "an order", 1, ORDER), pacer.clock.now())
+    event = await asyncio.wait_for(box.events.get(), 10)
+    await subscription.delete()
+    assert event.Message.Text == "an order"

@@ -232,10 +232,10 @@ def test_a_hash_that_is_none_fits_no_password() -> None:
 @shared
 async def test_a_session_is_known_by_its_token_only(served: Served) -> None:
     async with served.anonymous() as client:
-        own = client.uaclient.session.authentication_token
-        client.uaclient.session.authentication_token = ua.NodeId("guessed", 1)
+        own = client.uaclient.protocol.authentication_token
+        client.uaclient.protocol.authentication_token = ua.NodeId("guessed", 1)
         assert await refusal(client.get_namespace_array()) == "BadSessionIdInvalid"
-        client.uaclient.session.authentication_token = own
+        client.uaclient.protocol.authentication_token = own
         assert await client.get_namespace_array()
 
 
