@@ -61,6 +61,7 @@ class ScriptedBroker:
     """async with ScriptedBroker() as broker: … broker.port, .connects, .messages, .subscriptions, .manners."""
 
     def __init__(self, manners: Manners | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self.port = 0
         self._tls = tls
         self.manners = manners or Manners()
         self.connects: list[Connect] = []
@@ -76,11 +77,19 @@ class ScriptedBroker:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen: on a free port at first, later on the same again. What was recorded stays."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Leave: nobody listens any more, all connections are cut."""
         self._server.close()
         self.drop()
         await asyncio.gather(*self._tasks)
@@ -122,7 +131,7 @@ class ScriptedBroker:
                 self._answer(session, head, body)
                 async with self.changed:
                     self.changed.notify_all()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass
         finally:
             self._sessions.remove(session)

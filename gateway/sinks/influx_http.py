@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,7 @@ def _authorization(settings: InfluxSettings) -> dict[str, str]:
     if settings.user is None:
         return {}
     password = settings.password.get_secret_value() if settings.password else ""
-    return urllib3.make_headers(basic_auth=f"{settings.user}:{password}")
+    return {"Authorization": f"Basic {b64encode(f'{settings.user}:{password}'.encode()).decode()}"}
 
 
 def _packed(lines: bytes, settings: InfluxSettings) -> bytes:
@@ -159,9 +160,12 @@ def _translated(settings: InfluxSettings, call: Callable[[], T]) -> T:
     """Connection trouble in our words."""
     try:
         return call()
-    except urllib3.exceptions.TimeoutError as error:
-        raise NotConnected(f"{settings.url} did not answer within {settings.timeout_s:g} s") from error
     except urllib3.exceptions.HTTPError as error:
-        raise NotConnected(
-            f"no connection to {settings.url}: {error}; is the database up, is the url right?"
-        ) from error
+        raise NotConnected(_trouble(settings, error)) from error
+
+
+def _trouble(settings: InfluxSettings, error: urllib3.exceptions.HTTPError) -> str:
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # by its ancestry it is a TimeoutError, too
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
+        return f"{settings.url} did not answer within {settings.timeout_s:g} s"
+    return f"no connection to {settings.url}: {error}; is the database up, is the url right?"

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from support_contract import Bench, Case
 from support_records import Seen, seen, tag
+from support_sink_benches import SINK_CASES
 
 from gateway.catalogue import TagCatalogue
 from gateway.sinks.historian import Historian, HistorianSettings
@@ -74,6 +75,7 @@ async def _historian(folder: Path) -> AsyncIterator[Bench]:
 SINKS = [
     Case("memory", _memory),
     Case("historian", _historian),
+    *SINK_CASES,
 ]
 
 
