@@ -58,6 +58,8 @@ class FakeJournal:
         return self.head
 
     async def adopt(self, source: str, tags: Sequence[Tag]) -> list[Tag]:
+        if self.refuses:
+            raise JournalError("disk full")
         plan = self.catalogue.plan(source, tags, 1)
         self.catalogue.apply(plan)
         return list(plan.tags)

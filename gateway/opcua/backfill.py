@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import takewhile
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -69,17 +70,24 @@ class Backfill:
         """Read what is missing of the tags that are wanted, oldest hole first. Raises NotConnected, SessionLost."""
         self._at_once = self._settings.nodes_per_call
         self._alone.clear()
-        while tags := self._next():
-            await self._fill(session, tags)
-            await self._file.save(self._marks.pending)
-            await asyncio.sleep(self._settings.pause_s)
+        while tags := self._open():
+            while tags:
+                together = self._neighbours(tags)
+                del tags[: len(together)]
+                await self._fill(session, together)
+                await self._file.save(self._marks.pending)
+                await asyncio.sleep(self._settings.pause_s)
 
-    def _next(self) -> list[Tag]:
-        """The tags to read now: neighbours in time, because one call has one time range for all."""
+    def _open(self) -> list[Tag]:
+        """The tags to read, oldest hole first."""
         tags = {tag.id: tag for tag in self._wanted()}
-        ids = [i for i in self._marks.open_ids().tolist() if i in tags]
-        alone = ids[:1] if ids and ids[0] in self._alone else [i for i in ids if i not in self._alone][: self._at_once]
-        return [tags[i] for i in alone]
+        return [tags[i] for i in self._marks.open_ids().tolist() if i in tags]
+
+    def _neighbours(self, tags: Sequence[Tag]) -> list[Tag]:
+        """The first few of these tags: their holes begin at about the same time, and a call has one range for all."""
+        if tags[0].id in self._alone:
+            return [tags[0]]
+        return list(takewhile(lambda tag: tag.id not in self._alone, tags[: self._at_once]))
 
     async def _fill(self, session: Session, tags: Sequence[Tag]) -> None:
         """Read these tags from the first hole on to now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +22,8 @@ PRODUCT_URI = "urn:conche:gateway"
 LIFETIME = timedelta(days=5 * 365)
 KEY_BITS = 2048
 
+_MAKING = Lock()  # several sources that start together have one certificate
+
 _log = structlog.get_logger(__name__)
 
 
@@ -34,7 +37,11 @@ def own_certificate(folder: Path) -> tuple[Path, Path]:
 
     A new certificate must be trusted again at the server, so one is made only when the old one cannot be used.
     """
-    certificate, key = folder / "own.der", folder / "own.key.pem"
+    with _MAKING:
+        return _kept_or_made(folder / "own.der", folder / "own.key.pem")
+
+
+def _kept_or_made(certificate: Path, key: Path) -> tuple[Path, Path]:
     if certificate.exists() and key.exists():
         why = _unusable(x509.load_der_x509_certificate(certificate.read_bytes()))
         if not why:

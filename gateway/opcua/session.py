@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import structlog
@@ -99,7 +100,15 @@ class Session:
             except BaseException:
                 session.abandon()
                 raise
+            session._say_how_safe()
             return session
+
+    def _say_how_safe(self) -> None:
+        """Leave a trace of what this connection does not protect against."""
+        security = self._settings.security
+        if security.policy != "None" and security.server_certificate is None:
+            seen = sha256(self._client.security_policy.peer_certificate or b"").hexdigest()
+            _log.warning("server certificate is not pinned: set security.server_certificate", url=self.url, sha256=seen)
 
     async def reopen(self) -> bool:
         """Take the session up again on a new channel (OPC 10000-4, 6.7). False when the server has it no more.
@@ -119,7 +128,11 @@ class Session:
             self.abandon()
             _log.info("session cannot be taken up again", url=self.url, reason=str(error))
             return False
-        return known == (self._started, self.namespaces.uris)
+        if known != (self._started, self.namespaces.uris):
+            self.abandon()
+            _log.info("the server was restarted", url=self.url)
+            return False
+        return True
 
     async def _open(self) -> None:
         try:
@@ -194,7 +207,9 @@ class Session:
 
     async def close(self) -> None:
         """Say good-bye: the server deletes session and subscriptions. Never raises, never takes long."""
-        with suppress(GatewayError), translated(self.url):  # the peer may be gone; then it forgets us by itself
+        if self._client.uaclient.protocol is None:
+            return  # the link is down; the server forgets us by itself
+        with suppress(GatewayError), translated(self.url):  # the peer may be going, too
             async with asyncio.timeout(_CLOSE_S):
                 await self._client.uaclient.close_session(delete_subscriptions=True)
                 await self._client.close_secure_channel()

@@ -10,6 +10,7 @@ import structlog
 
 from gateway.backoff import delay
 from gateway.contract import GatewayError
+from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
 from gateway.opcua.errors import SubscriptionLost, in_words
 from gateway.opcua.events import EventReader, find_event_types, monitor_events
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _BASE_S = 0.5
 _STABLE_S = 10.0  # a connection that held for so long has earned a quick first retry
 _TICK_S = 0.5
+_JOURNAL_S = 2.0
 _SECOND = 1_000_000_000
 
 _log = structlog.get_logger(__name__)
@@ -60,12 +62,12 @@ class OpcUaSource:
         self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
         self._ladder = Ladder(settings, state / "pki")
         self._events_refused = ""
+        self._remembered = False
         self._holes = asyncio.Event()  # history is missing and may be read
 
     async def run(self) -> NoReturn:
         """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""
         try:
-            await self._remember()
             attempt, trouble = 0, None
             while True:
                 began = monotonic()
@@ -84,10 +86,14 @@ class OpcUaSource:
         unfinished = await asyncio.to_thread(self._pending.load)
         for tag in tags:
             self._marks.pending[tag.id] = unfinished.get(tag.id, 0)
+        self._status.tags = len(tags)
+        self._remembered = True
 
     async def _serve(self, trouble: GatewayError | None) -> GatewayError:
         """Connect, deliver until something breaks, and say what."""
         try:
+            if not self._remembered:
+                await self._remember()
             await self._deliver(trouble)
         except SubscriptionLost as error:
             _log.warning("subscription lost", source=self._settings.name, reason=str(error))
@@ -133,8 +139,7 @@ class OpcUaSource:
             await self._announce_loss(after)
             await self._monitor_events(session)
         while True:
-            await self._browse(session)
-            until = monotonic() + (self._settings.rebrowse_s or float("inf"))
+            until = monotonic() + await self._browse(session)
             while monotonic() < until:
                 self._show_silent()
                 await asyncio.sleep(_TICK_S)
@@ -155,9 +160,14 @@ class OpcUaSource:
             first = next(iter(self._subscriptions.by_id.values()))
             self._events_refused = await monitor_events(session, first, self._events.types)
 
-    async def _browse(self, session: Session) -> None:
-        """Have the tags that the server has now."""
-        came, went = await self._tags.browse(session)
+    async def _browse(self, session: Session) -> float:
+        """Have the tags that the server has now. In how many seconds to look again."""
+        try:
+            came, went = await self._tags.browse(session)
+        except JournalError as error:
+            _log.error("new tags cannot be noted, they wait", source=self._settings.name, reason=str(error))
+            self._status.connection.become(self._status.connection.link, str(error))
+            return _JOURNAL_S
         self._marks.admit(came)
         self._marks.cut(self._historised(came), self._first_history())
         await self._pending.save(self._marks.pending, at_once=bool(came))
@@ -165,6 +175,7 @@ class OpcUaSource:
         await self._subscriptions.drop(session, [tag.id for tag in went])
         self._status.tags = len(self._tags.by_node)
         self._holes.set()
+        return self._settings.rebrowse_s or float("inf")
 
     async def _fill(self, session: Session) -> NoReturn:
         """Read what is missing from history, whenever something is."""
@@ -179,7 +190,7 @@ class OpcUaSource:
 
     def _show_silent(self) -> None:
         """List every tag that does not deliver, with the reason."""
-        tags = {tag.id: tag for tag in self._tags.tags()}
+        tags = self._tags.by_id
         reasons = dict.fromkeys(self._marks.quiet_ids(), "no value came yet")
         reasons |= {i: in_words(int(self._marks.status[i])) for i in self._marks.bad_ids()}
         reasons |= {i: rejection.reason for i, rejection in self._subscriptions.rejected.items()}

@@ -12,6 +12,8 @@ from gateway.opcua.nodes import UnknownNamespaceError
 from gateway.opcua.patterns import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.journal import Journal
     from gateway.naming import Naming
     from gateway.opcua.browse import Found
@@ -31,9 +33,11 @@ class TagSet:
         self._journal = journal
         self._naming = naming
         self._browsed = False
-        self.by_node: dict[str, Tag] = {
-            tag.node: tag for tag in journal.catalogue if tag.source == self._source and self._selection.takes(tag.path)
-        }
+        self._own(tag for tag in journal.catalogue if tag.source == self._source and self._selection.takes(tag.path))
+
+    def _own(self, tags: Iterable[Tag]) -> None:
+        self.by_node = {tag.node: tag for tag in tags}
+        self.by_id = {tag.id: tag for tag in self.by_node.values()}
 
     def tags(self) -> list[Tag]:
         """All of them."""
@@ -53,7 +57,7 @@ class TagSet:
         kept = self.by_node if self._browsed else {}
         before = self.by_node
         adopted = await self._journal.adopt(self._source, [*kept.values(), *tags])
-        self.by_node = {tag.node: tag for tag in adopted}
+        self._own(adopted)
         self._browsed = True
         came = [tag for node, tag in self.by_node.items() if node not in before]
         went = [tag for node, tag in before.items() if node not in self.by_node]

@@ -14,6 +14,7 @@ import pytest_asyncio
 from asyncua import Server, ua
 from asyncua.crypto.permission_rules import User, UserRole
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 from support_opcua import Plant, free_port
 
@@ -54,6 +55,14 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
         yield plant, certificate
 
 
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def plain() -> AsyncIterator[Plant]:
+    """A server without security."""
+    plant = await Plant(free_port()).build()
+    async with plant.server:
+        yield plant
+
+
 def settings(url: str, **security: object) -> SourceSettings:
     chosen = {"user": "anna", "password": "secret"} | security
     return SourceSettings.model_validate({"name": "plant", "url": url, "security": chosen, "timeout_s": 3})
@@ -79,6 +88,30 @@ async def test_every_policy_connects_and_reads(
     await session.close()
 
 
+async def test_the_secure_channel_is_renewed_in_time(secured: tuple[Plant, Path], tmp_path: Path) -> None:
+    plant, certificate = secured
+    chosen = settings(plant.url, policy="Basic256Sha256", server_certificate=str(certificate))
+    session = await Session.connect(chosen, tmp_path)
+    token = session._client.uaclient.protocol._connection.security_token
+    session._client.secure_channel_timeout = 200
+    renewing = asyncio.ensure_future(session.keep_channel())
+    while session._client.uaclient.protocol._connection.security_token.TokenId == token.TokenId:
+        await asyncio.sleep(0.02)
+    (value,) = await session.values([ua.NodeId(ua.ObjectIds.Server_ServerStatus_State)])
+    assert value.Value.Value == 0
+    renewing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await renewing
+    await session.close()
+
+
+async def test_sources_that_start_together_have_one_certificate(tmp_path: Path) -> None:
+    made = await asyncio.gather(*(asyncio.to_thread(own_certificate, tmp_path / "pki") for _ in range(3)))
+    certificate, key = made[0]
+    public = x509.load_der_x509_certificate(certificate.read_bytes()).public_key()
+    assert serialization.load_pem_private_key(key.read_bytes(), None).public_key() == public
+
+
 async def test_there_is_no_fall_back_to_an_insecure_endpoint(secured: tuple[Plant, Path], tmp_path: Path) -> None:
     plant, _ = secured
     with pytest.raises(NotConnected, match="No matching endpoints"):
@@ -100,11 +133,9 @@ async def test_a_wrong_password_is_said(secured: tuple[Plant, Path], tmp_path: P
         await Session.connect(settings(plant.url, policy="Basic256Sha256", password="wrong"), tmp_path)
 
 
-async def test_a_password_is_never_sent_in_clear_text(tmp_path: Path) -> None:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        with pytest.raises(NotConnected, match=r"clear text: set security\.policy"):
-            await Session.connect(settings(plant.url), tmp_path)
+async def test_a_password_is_never_sent_in_clear_text(plain: Plant, tmp_path: Path) -> None:
+    with pytest.raises(NotConnected, match=r"clear text: set security\.policy"):
+        await Session.connect(settings(plain.url), tmp_path)
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
@@ -155,21 +186,19 @@ async def test_the_ladder_begins_with_the_gentlest_rung_that_can_help(tmp_path: 
     assert rungs(ServiceFault(0x80020000), has_session=True) == (Rung.REACTIVATE, Rung.RENEW)
 
 
-async def test_no_session_is_left_behind_at_a_server_that_comes_and_goes(tmp_path: Path) -> None:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        ladder = Ladder(SourceSettings(name="plant", url=plant.url), tmp_path)
-        trouble = None
-        for _ in range(5):
-            session, _ = await ladder.climb(trouble)
-            await session.create_subscription(ua.CreateSubscriptionParameters(100, 1000, 10))
-            ladder.drop_link()
-            trouble = NotConnected("cut")
-        assert len(plant.server.iserver._external_sessions) == 1
-        assert ladder.held == {Rung.RENEW: 1, Rung.REACTIVATE: 4}
-        await ladder.close()
-        session, _ = await ladder.climb(None)
-        await ladder.close()
+async def test_no_session_is_left_behind_at_a_server_that_comes_and_goes(plain: Plant, tmp_path: Path) -> None:
+    ladder = Ladder(SourceSettings(name="plant", url=plain.url), tmp_path)
+    trouble = None
+    for _ in range(5):
+        session, _ = await ladder.climb(trouble)
+        await session.create_subscription(ua.CreateSubscriptionParameters(100, 1000, 10))
+        ladder.drop_link()
+        trouble = NotConnected("cut")
+    assert len(plain.server.iserver._external_sessions) == 1
+    assert ladder.held == {Rung.RENEW: 1, Rung.REACTIVATE: 4}
+    await ladder.climb(NotConnected("cut"))
+    await ladder.close()
+    assert not plain.server.iserver._external_sessions
 
 
 async def test_a_restarted_server_gets_a_new_session(tmp_path: Path) -> None:

@@ -278,6 +278,20 @@ async def test_a_full_disk_stops_acknowledging_and_the_rest_comes_when_there_is_
         await run.journal.until(lambda: not subscription._not_acknowledged_results)
 
 
+async def test_a_journal_that_cannot_be_written_at_the_start_is_waited_for(
+    server: Plant, hall: Hall, tmp_path: Path
+) -> None:
+    await hall.add("Count")
+    journal = FakeJournal(refuses=True)
+    async with running(server.url, tmp_path, hall.name, journal=journal) as run:
+        await journal.until(lambda: "disk full" in run.status.connection.reason)
+        assert run.source._ladder.held == {Rung.RENEW: 1}
+        journal.refuses = False
+        await journal.until(lambda: run.status.values == 1)
+        await connected(run)
+        assert run.source._ladder.held == {Rung.RENEW: 1}
+
+
 async def test_a_subscription_deleted_behind_our_back_is_made_anew(server: Plant, hall: Hall, tmp_path: Path) -> None:
     await hall.add("Count", history=True)
     async with running(server.url, tmp_path, hall.name, keepalive_s=0.2) as run:
