@@ -41,9 +41,10 @@ def get_json(url: str) -> Any:
 
 
 class Demo:
-    """One demo: start, look at, stop."""
+    """One demo: start, look at, stop. `site` is a file for it other than config/demo.yaml."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, site: Path | None = None) -> None:
+        self._arguments = [site] if site else []
         self.state = home / "var"
         self.opcua_port, self.mqtt_port, self.page_port = free_ports(3)
         self.opcua_url = f"opc.tcp://127.0.0.1:{self.opcua_port}"
@@ -64,8 +65,9 @@ class Demo:
         """Start and wait until the gateway is healthy; the seconds that took."""
         begin = time.monotonic()
         with self._log.open("ab") as log:
+            command = [CONCHE, "run", *self._arguments]
             self._process = subprocess.Popen(
-                [CONCHE, "run"], cwd=ROOT, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+                command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log, start_new_session=True
             )
         while not self.is_healthy():
             assert self._process.poll() is None, f"conche run ended:\n{self.output()}"

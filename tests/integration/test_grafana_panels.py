@@ -1,0 +1,138 @@
+"""Every query of every dashboard, as Grafana sends it, finds rows in a real InfluxDB that the demo fills."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support_dashboards import DASHBOARDS, Query, queries
+from support_demo import Demo
+from support_house import influxql, site, until
+from support_operator import operator, set_speed
+from support_peers import influxd
+
+DATABASE = "conche"
+EVENTS = {"BulkOrderEventType", "DeliveryOrderedEventType", "MachineFailureEventType"}  # arrivals take plant weeks
+STATIONS = {"Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding"}
+FAST = 3_600.0
+WINDOW_MS = 6 * 3_600_000  # what the dashboards show when they open
+INTERVAL = "20s"  # of Grafana for that window and a panel about 1000 pixels wide
+Variables = dict[str, str]
+
+
+class Board:
+    """A dashboard on the database, as it stands when it is opened."""
+
+    def __init__(self, influx: str, name: str) -> None:
+        self._influx = influx
+        self._end_ms = time.time_ns() // 1_000_000
+        self._queries = [query for query in queries() if query.dashboard == name]
+        self._variables = [one["name"] for one in DASHBOARDS[name]["templating"]["list"]]
+
+    def rows(self, query: Query, chosen: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The series with at least one value."""
+        text = query.filled(self._end_ms - WINDOW_MS, self._end_ms, INTERVAL, chosen)
+        found = influxql(self._influx, text, DATABASE)
+        return [one for one in found if any(cell is not None for row in one["values"] for cell in row[1:])]
+
+    def choices(self) -> list[Variables]:
+        """Every choice that the drop-down lists offer, from their own queries."""
+        lists = {query.place.removeprefix("variable "): query for query in self._queries if _is_variable(query)}
+        assert list(lists) == self._variables
+        found: list[Variables] = [{}]
+        for name, query in lists.items():
+            found = [chosen | {name: value} for chosen in found for value in self._values(query, chosen)]
+        return found
+
+    def _values(self, query: Query, chosen: Variables) -> list[str]:
+        (series,) = self.rows(query, chosen)
+        return [value for _, value in series["values"]]
+
+    def empty(self) -> list[str]:
+        """Panels and annotations that find nothing, with what was chosen."""
+        choices = self.choices()
+        return sorted(
+            f"{query.place} {asked}"
+            for query in self._queries
+            if not _is_variable(query)
+            for asked in _distinct(query, choices)
+            if not self.rows(query, asked)
+        )
+
+
+def _is_variable(query: Query) -> bool:
+    return query.place.startswith("variable ")
+
+
+def _distinct(query: Query, choices: list[Variables]) -> list[Variables]:
+    """The choices as far as a query asks for them, each once."""
+    asked = [{name: value for name, value in one.items() if f"${name}" in query.text} for one in choices]
+    return [one for place, one in enumerate(asked) if one not in asked[:place]]
+
+
+@pytest.fixture(scope="module")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with six hours of a demo, and with events of each kind."""
+    home = tmp_path_factory.mktemp("grafana")
+    with influxd(home) as (_, influx):
+        influxql(influx, f'CREATE DATABASE "{DATABASE}"')
+        sink = {"kind": "influx", "version": 1, "url": influx, "database": DATABASE}
+        demo = Demo(home, site(home / "config", sink))
+        try:
+            demo.start()
+            asyncio.run(fill(demo, influx, home))
+            yield influx
+        finally:
+            demo.end()
+
+
+async def fill(demo: Demo, influx: str, folder: Path) -> None:
+    """Let the plant run fast until each kind of event has happened and everything is stored."""
+    async with operator(demo, folder) as client:
+        usual = await set_speed(client, FAST)
+        await asyncio.to_thread(until, lambda: kinds(influx) >= EVENTS, 60.0, lambda: kinds(influx))
+        await set_speed(client, usual)
+    await asyncio.to_thread(until, lambda: demo.health()["sinks"]["influx"]["behind"] == 0, 60.0, demo.health)
+
+
+def kinds(influx: str) -> set[str]:
+    """The types of events in the database."""
+    return {
+        value
+        for one in influxql(influx, 'SHOW TAG VALUES FROM "event" WITH KEY = "type"', DATABASE)
+        for _, value in one["values"]
+    }
+
+
+def test_the_lists_offer_the_line_and_its_seven_stations(influx: str) -> None:
+    assert Board(influx, "plant-overview").choices() == [{"line": "ChocolateLine1"}]
+    assert {chosen["station"] for chosen in Board(influx, "station").choices()} == STATIONS
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_panel_and_every_annotation_finds_rows(influx: str, name: str) -> None:
+    assert Board(influx, name).empty() == []
+
+
+def test_the_past_is_in_the_database_from_the_first_minute(influx: str) -> None:
+    """The day before the first start was read from the plant's history."""
+    (series,) = influxql(
+        influx, 'SELECT count("value") FROM "Process" WHERE time < now() - 20h GROUP BY "tag" LIMIT 1', DATABASE
+    )[:1]
+    assert series["values"][0][1] > 10
+
+
+def test_an_order_tells_its_customer_and_its_quantity(influx: str) -> None:
+    text = (
+        'SELECT "Customer", "Product", "Quantity", "message" FROM "event" WHERE "type" = \'BulkOrderEventType\' LIMIT 1'
+    )
+    (series,) = influxql(influx, text, DATABASE)
+    _, customer, product, quantity, message = series["values"][0]
+    assert customer
+    assert product in {"Dark", "Milk", "White"}
+    assert quantity >= 50
+    assert message
