@@ -63,7 +63,7 @@ class SinkStatus:
     retries: int = 0
     behind: int = 0  # values and events in the journal that it has not yet
     last_delivery: int = 0
-    refused: dict[str, str] = field(default_factory=dict)  # browse path -> why the peer refused it, newest last, bounded
+    refused: dict[str, str] = field(default_factory=dict)  # browse path -> why the peer refused it; newest last
 
 
 @dataclass(slots=True)

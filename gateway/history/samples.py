@@ -85,9 +85,18 @@ def _last_of_run(rising: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _common(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """One array; in the type of the values if they have one, in float64 if all are numbers, else objects."""
-    types = {value.dtype for value in values}
-    if len(types) > 1:
-        common = object if any(dtype.hasobject for dtype in types) else np.float64
+    """One array; in the type of the values if they have one, in float64 if all are numbers, else objects.
+
+    A value that the server did not send (None, with a bad status) is NaN among numbers.
+    """
+    if len({value.dtype for value in values}) > 1:
+        values = [_nan_for_none(value) for value in values]
+        common = object if any(value.dtype.hasobject for value in values) else np.float64
         values = [value.astype(common) for value in values]
     return np.concatenate(values)
+
+
+def _nan_for_none(value: NDArray[Any]) -> NDArray[Any]:
+    if value.dtype.hasobject and all(one is None for one in value):
+        return np.full(len(value), np.nan)
+    return value

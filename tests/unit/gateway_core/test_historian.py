@@ -149,6 +149,15 @@ async def test_bad_values_are_shown_as_bad_and_do_not_count(historian: Historian
     assert np.nan_to_num(found.low, nan=-1).tolist() == [5.0, -1, 7.0]
 
 
+async def test_a_value_that_the_server_did_not_send_leaves_the_numbers_beside_it(historian: Historian) -> None:
+    times = [NOON + i * SECOND for i in range(4)]
+    await historian.write(batch(column([7, 7], [None, None], times[:2], 0x80310000, object)))
+    await historian.write(batch(column([7, 7], [1.5, 2.5], times[2:])))
+    found = await historian.query(7, 0, EVER, 100)
+    np.testing.assert_array_equal(found.low, [np.nan, np.nan, 1.5, 2.5])
+    np.testing.assert_array_equal(found.last, [np.nan, np.nan, 1.5, 2.5])
+
+
 async def test_a_tag_that_changed_its_type_is_still_one_series(historian: Historian) -> None:
     await historian.write(batch(column([1], [1], [NOON], dtype="i4")))
     await historian.write(batch(column([1], [2.5], [NOON + 1])))
