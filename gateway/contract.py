@@ -1,4 +1,4 @@
-"""What the runtime and its plugins owe each other. The comments are the contract; tests/contract/ checks every plugin."""
+"""What the runtime and its plugins owe each other. The comments are the contract; tests/contract/ checks every one."""
 
 from __future__ import annotations
 

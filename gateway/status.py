@@ -1,4 +1,4 @@
-"""What the gateway knows of itself: plain counters, written by their owners in the event loop, read by page and metrics."""
+"""What the gateway knows of itself: plain counters, written by their owners, read by page, health and metrics."""
 
 from __future__ import annotations
 

@@ -91,7 +91,9 @@ class PlantServer:
         self._opened.callback(gc.unfreeze)
         self._opened.push_async_callback(stack.stop)
         await stack.listen(bound)
-        _log.info("the plant serves OPC UA", endpoint=self.endpoint, operator_password=str(self.operator_password_path))
+        _log.info(
+            "the plant serves OPC UA", endpoint=self.endpoint, operator_password_in=str(self.operator_password_path)
+        )
 
     def _make_stack(self) -> Stack:
         settings = self._settings
