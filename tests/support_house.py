@@ -53,12 +53,29 @@ def influxql(url: str, text: str, database: str = "") -> list[dict[str, Any]]:
     return list(result.get("series", []))
 
 
-def exported(url: str, metric: str, start_s: float = 0) -> dict[tuple[str, str], list[float]]:
-    """What VictoriaMetrics has of a metric: the values by station and tag."""
-    query = urlencode({"match[]": metric, "start": start_s})
+Points = dict[tuple[str, str], dict[int, float]]
+"""Values by millisecond, by station and tag."""
+
+
+def in_influx(url: str, database: str, measurement: str, start_ms: int, end_ms: int) -> Points:
+    """The numbers of a measurement."""
+    window = f"time >= {start_ms}ms AND time < {end_ms}ms"
+    series = influxql(url, f'SELECT "value" FROM "{measurement}" WHERE {window} GROUP BY "station", "tag"', database)
+    return {
+        (one["tags"]["station"], one["tags"]["tag"]): {time // 1_000_000: value for time, value in one["values"]}
+        for one in series
+    }
+
+
+def in_victoria(url: str, measurement: str, start_ms: int, end_ms: int) -> Points:
+    """The same of VictoriaMetrics, where a field is a metric of its own."""
+    query = urlencode({"match[]": f"{measurement}_value", "start": start_ms / 1000, "end": (end_ms - 1) / 1000})
     with urlopen(f"{url}/api/v1/export?{query}", timeout=20) as answer:
         series = [json.loads(line) for line in answer]
-    return {(one["metric"]["station"], one["metric"]["tag"]): one["values"] for one in series}
+    return {
+        (one["metric"]["station"], one["metric"]["tag"]): dict(zip(one["timestamps"], one["values"], strict=True))
+        for one in series
+    }
 
 
 def publish(port: int, topic: str, payload: bytes) -> None:

@@ -51,7 +51,23 @@ def test_every_heartbeat_arrives(seen: dict[str, Any]) -> None:
     assert beats == list(range(beats[0], beats[0] + len(beats)))
 
 
+def test_a_state_has_a_word(seen: dict[str, Any]) -> None:
+    assert seen["state"] in {"Execute", "Suspended", "Held", "Aborted", "Idle", "Stopped", "Complete"}
+
+
+def test_a_machine_failure_is_an_event_of_its_own_type(seen: dict[str, Any]) -> None:
+    failure = seen["failure"]
+    assert failure["injected"] == "Good"
+    assert failure["type"] == "MachineFailureEventType"
+    assert failure["station"]
+    assert failure["fault"]
+    assert failure["source"]
+    assert failure["message"]
+    assert 1 <= failure["severity"] <= 1000
+
+
 def test_only_the_operator_may_write_and_only_within_range(seen: dict[str, Any]) -> None:
     assert seen["anonymousWrite"] in {"BadUserAccessDenied", "BadNotWritable"}
+    assert seen["anonymousCall"] == "BadUserAccessDenied"
     assert seen["operatorWrite"] == "Good"
     assert seen["outOfRange"] == "BadOutOfRange"

@@ -2,12 +2,13 @@
 "use strict";
 
 const {
-  AttributeIds, BrowseDirection, MessageSecurityMode, OPCUAClient, SecurityPolicy, TimestampsToReturn, UserTokenType,
-  DataType,
+  AttributeIds, BrowseDirection, DataType, MessageSecurityMode, OPCUAClient, SecurityPolicy, TimestampsToReturn,
+  UserTokenType, constructEventFilter, makeBrowsePath,
 } = require("node-opcua-client");
 
 const [, , url, password] = process.argv;
 const LINE = "urn:conche:chocolate-line";
+const TYPES = "urn:conche:types";
 
 async function connected(options, user, work) {
   const client = OPCUAClient.create({
@@ -34,20 +35,72 @@ async function browse(session, nodeId) {
   return found.references.map((reference) => reference.browseName.name);
 }
 
-async function count(session, nodeId, milliseconds) {
+async function subscribed(session, work) {
   const subscription = await session.createSubscription2({
     requestedPublishingInterval: 200, requestedLifetimeCount: 100, requestedMaxKeepAliveCount: 10,
     maxNotificationsPerPublish: 0, publishingEnabled: true, priority: 1,
   });
-  const values = [];
-  const item = await subscription.monitor(
-    { nodeId, attributeId: AttributeIds.Value }, { samplingInterval: 0, queueSize: 100, discardOldest: true },
+  try {
+    return await work(subscription);
+  } finally {
+    await subscription.terminate();
+  }
+}
+
+function within(milliseconds, what, start) {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`no ${what} within ${milliseconds} ms`)), milliseconds);
+    start((value) => { clearTimeout(late); resolve(value); });
+  });
+}
+
+function watch(subscription, nodeId, attributeId, filter) {
+  return subscription.monitor(
+    { nodeId, attributeId }, { samplingInterval: 0, queueSize: 100, discardOldest: true, filter },
     TimestampsToReturn.Both,
   );
-  item.on("changed", (data) => values.push(Number(data.value.value[1] ?? data.value.value)));
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  await subscription.terminate();
-  return values;
+}
+
+async function count(session, nodeId, wanted) {
+  return subscribed(session, async (subscription) => {
+    const values = [];
+    const item = await watch(subscription, nodeId, AttributeIds.Value);
+    await within(20_000, `${wanted} values`, (done) => item.on("changed", (data) => {
+      values.push(data.value.value[1]); // 64 bits: high and low
+      if (values.length >= wanted) done();
+    }));
+    return values;
+  });
+}
+
+async function failure(watcher, operator, index, types) {
+  const fields = ["EventType", "SourceName", "Message", "Severity", `${types}:Station`, `${types}:Fault`];
+  return subscribed(watcher, async (subscription) => {
+    const item = await watch(subscription, "i=2253", AttributeIds.EventNotifier, constructEventFilter(fields));
+    const event = within(20_000, "machine failure", (done) => item.on("changed", (values) => {
+      if (values[5].value) done(values.map((one) => one.value));
+    }));
+    const injected = await inject(operator, index);
+    const [type, source, message, severity, station, fault] = await event;
+    const [name] = await watcher.read([{ nodeId: type, attributeId: AttributeIds.BrowseName }]);
+    return { injected, type: name.value.value.name, source, message: message.text, severity, station, fault };
+  });
+}
+
+async function inject(session, index) { // a station that has failed already cannot fail
+  for (const words of [["Cleaning", "SieveJam"], ["Roasting", "BurnerFault"], ["Moulding", "WrapperFault"]]) {
+    const status = await call(session, index, "InjectFault", words);
+    if (status !== "BadInvalidState") return status;
+  }
+  return "BadInvalidState";
+}
+
+async function call(session, index, method, words) {
+  const result = await session.call({
+    objectId: `ns=${index};s=Simulation`, methodId: `ns=${index};s=Simulation.${method}`,
+    inputArguments: words.map((value) => ({ dataType: DataType.String, value })),
+  });
+  return result.statusCode.name;
 }
 
 async function write(session, nodeId, value) {
@@ -57,13 +110,13 @@ async function write(session, nodeId, value) {
   return status.name;
 }
 
-async function look(session) {
-  const index = (await session.readNamespaceArray()).indexOf(LINE);
-  const id = (name) => `ns=${index};s=${name}`;
+async function look(session, id, index) {
   const temperature = id("Line1.Tempering.Process.Zone2Temperature");
-  const [value, description] = await session.read([
+  const state = id("Line1.Tempering.Status.State");
+  const [value, description, number] = await session.read([
     { nodeId: temperature, attributeId: AttributeIds.Value },
     { nodeId: temperature, attributeId: AttributeIds.Description },
+    { nodeId: state, attributeId: AttributeIds.Value },
   ]);
   const now = new Date();
   const history = await session.readHistoryValue(temperature, new Date(now - 3600_000), now);
@@ -73,29 +126,43 @@ async function look(session) {
     status: value.statusCode.name,
     sourceTimestamp: value.sourceTimestamp,
     description: description.value.value.text,
+    state: (await enumeration(session, state))[number.value.value],
     historyStatus: history.statusCode.name,
     history: history.historyData ? history.historyData.dataValues.length : 0,
-    heartbeats: await count(session, id("Simulation.Heartbeat"), 3000),
+    heartbeats: await count(session, id("Simulation.Heartbeat"), 30),
     anonymousWrite: await write(session, id("Simulation.Speed"), 30),
+    anonymousCall: await call(session, index, "Pause", []),
   };
 }
 
-async function operate(session) {
-  const index = (await session.readNamespaceArray()).indexOf(LINE);
-  const nodeId = `ns=${index};s=Simulation.Speed`;
-  const usual = await session.read({ nodeId, attributeId: AttributeIds.Value });
+async function enumeration(session, nodeId) {
+  const path = await session.translateBrowsePath(makeBrowsePath(nodeId, ".EnumStrings"));
+  const texts = await session.read({ nodeId: path.targets[0].targetId, attributeId: AttributeIds.Value });
+  return texts.value.value.map((one) => one.text);
+}
+
+async function operate(operator, id) {
+  const nodeId = id("Simulation.Speed");
+  const usual = await operator.read({ nodeId, attributeId: AttributeIds.Value });
   return {
-    operatorWrite: await write(session, nodeId, usual.value.value),
-    outOfRange: await write(session, nodeId, -1),
+    operatorWrite: await write(operator, nodeId, usual.value.value),
+    outOfRange: await write(operator, nodeId, -1),
   };
 }
 
 async function main() {
-  const seen = await connected({ securityMode: MessageSecurityMode.None }, undefined, look);
   const operator = { type: UserTokenType.UserName, userName: "operator", password };
   const secure = { securityMode: MessageSecurityMode.SignAndEncrypt, securityPolicy: SecurityPolicy.Basic256Sha256 };
-  const done = await connected(secure, operator, operate);
-  console.log(JSON.stringify({ ...seen, ...done }));
+  const seen = await connected({ securityMode: MessageSecurityMode.None }, undefined, async (guest) => {
+    const namespaces = await guest.readNamespaceArray();
+    const [index, types] = [namespaces.indexOf(LINE), namespaces.indexOf(TYPES)];
+    const id = (name) => `ns=${index};s=${name}`;
+    const looked = await look(guest, id, index);
+    return connected(secure, operator, async (session) => ({
+      ...looked, ...await operate(session, id), failure: await failure(guest, session, index, types),
+    }));
+  });
+  console.log(JSON.stringify(seen));
 }
 
 main().then(() => process.exit(0), (error) => { console.error(error); process.exit(1); });
