@@ -18,6 +18,7 @@ _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _REFERENCE = re.compile(r"\$(?P<literal>\$)?\{(?P<inside>[^}]*)\}")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 _FILE = "_file"
+_PHRASES = {"Extra inputs are not permitted": "is not a setting here", "Field required": "is missing"}
 # The core schema of YAML 1.2: "no" and 06:00 are texts, 1e-3 is a number.
 _TYPES: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"~|null|Null|NULL|"), lambda _: None),
@@ -94,7 +95,12 @@ class Document:
         for problem in problems:
             place = (*below, *problem.path)
             if not any(place[: len(one)] == one for one in known):
-                yield self.find(place, problem.message)
+                yield self.find(place, _plain(problem.message))
+
+
+def _plain(message: str) -> str:
+    """A library's standing phrases in the words of a person who edits a file."""
+    return _PHRASES.get(message) or message.removeprefix("Value error, ")
 
 
 def load(file: Path, environment: Mapping[str, str]) -> Document:

@@ -30,6 +30,8 @@ SinkSettings = Annotated[
 ]
 OWN_SINKS = ("rules", "page")
 """Names that the gateway's own readers of the journal have."""
+LISTS = ("sources", "sinks", "rules")
+"""Sections whose entries stand for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class GatewaySettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # a traceback shows no password
 
     state: Path = Field(default=Path("var/gateway"), description="Folder of journal, historian and mail queue")
-    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+    sources: tuple[SourceSettings, ...] = ()
     naming: NamingSettings = NamingSettings()
     journal: JournalSettings = JournalSettings()
     delivery: DeliverySettings = DeliverySettings()
@@ -70,7 +72,8 @@ def parse(data: Mapping[str, Any]) -> GatewaySettings:
     try:
         settings = GatewaySettings.model_validate(data)
     except ValidationError as error:
-        raise SettingsError([Problem(_place(e["loc"], data), e["msg"]) for e in error.errors()]) from error
+        problems = [Problem(_place(e["loc"], data), e["msg"]) for e in error.errors()]
+        raise SettingsError([*problems, *_further_problems(data, problems)]) from error
     problems = [Problem(path, message) for path, message in _problems(settings)]
     if problems:
         raise SettingsError(problems)
@@ -87,6 +90,25 @@ def _place(location: Location, data: object) -> Location:
         elif step == len(location) - 1 and isinstance(data, Mapping) and data.get("kind") != part:
             place.append(part)
     return tuple(place)
+
+
+def _further_problems(data: Mapping[str, Any], known: Sequence[Problem]) -> Iterator[Problem]:
+    """What is wrong with the parts that are right by themselves, so that one look tells everything."""
+    wrong = {problem.path[:2] for problem in known}
+    if {path[:1] for path in wrong} - {(section,) for section in LISTS} or any(len(path) == 1 for path in wrong):
+        return  # what the others would be compared with is wrong itself
+    kept = {name: [i for i in range(len(data.get(name, ()))) if (name, i) not in wrong] for name in LISTS}
+    rest = dict(data) | {name: [data[name][i] for i in kept[name]] for name in LISTS if name in data}
+    for path, message in _problems(GatewaySettings.model_validate(rest)):
+        yield Problem(_as_in_file(path, kept), message)
+
+
+def _as_in_file(path: Location, kept: Mapping[str, Sequence[int]]) -> Location:
+    """The path with the place in the file instead of the place among those that were kept."""
+    match path:
+        case (str(name), int(index), *rest):
+            return (name, kept[name][index], *rest)
+    return path
 
 
 def _problems(settings: GatewaySettings) -> Iterator[tuple[Location, str]]:

@@ -70,8 +70,8 @@ class Column:
     """Values of one NumPy type. All arrays have the same length n.
 
     `value` has the native type of the OPC UA data type (float64, float32, int8 … uint64, bool); strings and everything
-    of variable size travel as dtype object: str, bytes, list or dict that JSON can show. A value that the server did not
-    send, as it does with most bad statuses, is None in a column of objects, whatever the type of its tag.
+    of variable size travel as dtype object: str, bytes, list or dict that JSON can show. A value that the server did
+    not send, as it does with most bad statuses, is None in a column of objects, whatever the type of its tag.
     """
 
     position: NDArray[np.int64]  # journal sequence << 20 | index in the record: unique, rising, stable
