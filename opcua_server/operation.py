@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 from asyncua import ua
@@ -16,6 +16,10 @@ from opcua_server.uatypes import standard, status, text
 from plant_model.plant import PlantError
 
 _STRING = ua.VariantType.String
+_OF_SENSORS = (
+    "A sensor: its tag with .Stuck, .Drift, .Noise, .Dead or, to mend it, .Clear; "
+    "Sensors instead of a tag stands for all of the station"
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -52,7 +56,7 @@ class Operation:
         _log.info("the operator paused or resumed the plant", running=running)
 
     async def inject_fault(self, station: str, fault: str) -> None:
-        """Let a machine fail now. Raises ArgumentError."""
+        """Let a machine or a sensor of it fail now. Raises ArgumentError."""
         async with self._pacer.change() as twin:
             faults = self.faults()
             if station not in faults:
@@ -75,20 +79,25 @@ class Operation:
 def build_methods(builder: Builder, server: Services, parent: ua.NodeId, operation: Operation) -> None:
     """Add the methods of the Simulation object and bind them."""
     faults = operation.faults()
-    known = "; ".join(f"{station}: {', '.join(names)}" for station, names in faults.items())
+    known = "; ".join(f"{station}: {', '.join(_of_machine(names))}" for station, names in faults.items())
     fault_arguments = (
         _argument("Station", f"station that fails: {', '.join(faults)}"),
-        _argument("Fault", f"what fails. {known}"),
+        _argument("Fault", f"what fails. {known}. {_OF_SENSORS}"),
     )
     methods = (
         ("Pause", (), operation.pause, "Let plant time stand still."),
         ("Resume", (), operation.resume, "Let plant time pass again."),
-        ("InjectFault", fault_arguments, operation.inject_fault, "Let a machine of a station fail now."),
+        ("InjectFault", fault_arguments, operation.inject_fault, "Let a machine or a sensor fail now."),
         ("Reset", (), operation.reset, "Start a new plant at the beginning of its time."),
     )
     for name, arguments, work, words in methods:
         node = builder.method(parent, name, arguments, words)
         server.method_service.bind(node, Method(parent, (_STRING,) * len(arguments), work))
+
+
+def _of_machine(faults: Iterable[str]) -> list[str]:
+    """The faults of the machine itself; those of its sensors have a dot."""
+    return [fault for fault in faults if "." not in fault]
 
 
 def _argument(name: str, words: str) -> ua.Argument:

@@ -15,6 +15,7 @@ from plant_model.layout import capacities, finished, first_contents, units, watc
 from plant_model.machine import Machines, Station
 from plant_model.packml import State
 from plant_model.randomness import Streams, time_to_failure
+from plant_model.sensor_faults import SensorFaults, UnknownSensorError
 from plant_model.snapshot import SnapshotError
 from plant_model.spec import PlantSpec
 from plant_model.state import Buffer, Failure, Lot, PlantState, Sales, Unit
@@ -51,6 +52,7 @@ class Plant:
         self._demand = Demand(floor)
         self._accounting = Accounting(floor)
         self._shifts = Shifts(floor, self._machines)
+        self._sensor_faults = SensorFaults(spec, self.state)
         floor.handlers.update({name: _settled(floor, handler) for name, handler in floor.handlers.items()})
         if state is None:
             self._open()
@@ -94,24 +96,45 @@ class Plant:
         self._floor.settle()
 
     def faults(self) -> Mapping[str, tuple[str, ...]]:
-        """Fault names by machine, for `inject_fault`."""
-        return {name: tuple(unit.failures) for name, unit in self.state.units.items()}
+        """Fault names by machine, for `inject_fault`: its own, then those of its sensors, "<tag>.<kind>"."""
+        return {name: (*unit.failures, *self._sensor_faults.names(name)) for name, unit in self.state.units.items()}
 
     def inject_fault(self, station: str, fault: str) -> None:
-        """Stop a machine now. PlantError when there is no such machine or fault, or it is stopped by one already."""
+        """Stop a machine now, or let a sensor of it fail.
+
+        PlantError when there is no such machine or fault, or the machine is stopped by one already.
+        """
         known = self.faults()
         if station not in known:
             message = f"there is no machine {station!r}; there are {', '.join(known)}"
             raise PlantError(message)
         if fault not in known[station]:
-            message = f"{station} has no fault {fault!r}; it has {', '.join(known[station])}"
+            own = (*self.state.units[station].failures, "Sensors.Dead", "Sensors.Stuck and more: see faults()")
+            message = f"{station} has no fault {fault!r}; it has {', '.join(own)}"
             raise PlantError(message)
         unit = self.state.units[station]
+        if fault not in unit.failures:
+            self._sensor_faults.command(station, fault)
+            return
         if unit.repair is not None:
             message = f"{station} is already stopped by {unit.repair.fault}"
             raise PlantError(message)
         self._machines.fail(unit, fault)
         self._floor.settle()
+
+    def inject_sensor_fault(self, node: str, kind: str) -> None:
+        """Let a sensor fail (Stuck, Drift, Noise, Dead): that of a node, or all of a machine. PlantError if unknown."""
+        try:
+            self._sensor_faults.inject(node, kind)
+        except UnknownSensorError as error:
+            raise PlantError(str(error)) from error
+
+    def clear_sensor_fault(self, node: str) -> None:
+        """Mend the sensor of a node, or all of a machine. PlantError if unknown."""
+        try:
+            self._sensor_faults.clear(node)
+        except UnknownSensorError as error:
+            raise PlantError(str(error)) from error
 
     def _open(self) -> None:
         """Begin at the epoch."""

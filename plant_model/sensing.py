@@ -67,6 +67,11 @@ class Sensor(Generic[V]):
     digits: int = 2  # resolution of the reading; DOUBLE only
     historised: bool = True
 
+    @property
+    def instrument(self) -> bool:
+        """Whether a sensor measures it; the rest is counted or computed by the control system."""
+        return self.type is SignalType.DOUBLE and (self.group == "Process" or self.noise > 0.0)
+
 
 def process(  # noqa: PLR0913 - a row of a table
     name: str,

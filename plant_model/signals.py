@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plant_model.capacity import constraint
 from plant_model.equipment import STATIONS
+from plant_model.instruments import Instruments
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
 from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
-from plant_model.plant import Plant
 from plant_model.sensing import Quality, Sensor, SignalType, View
 from plant_model.spec import PlantSpec
 from plant_model.state import PlantState
@@ -52,6 +50,7 @@ class Signal:
     description: str
     period_s: float
     historised: bool
+    instrument: bool = False  # whether a sensor measures it, which can fail
 
 
 class Part(NamedTuple):
@@ -69,6 +68,12 @@ def signals(spec: PlantSpec) -> tuple[Signal, ...]:
     return tuple(_signal(part, sensor) for part in _parts(spec) for sensor in part.sensors)
 
 
+class Living(Protocol):
+    """Whatever has the state of a plant."""
+
+    state: PlantState
+
+
 class Reader:
     """Computes all signals of a plant at its present moment. Reading never changes the plant."""
 
@@ -76,56 +81,45 @@ class Reader:
         self._spec = spec
         self._parts = [(part.look, [sensor.value for sensor in part.sensors]) for part in _parts(spec)]
         rows = [sensor for part in _parts(spec) for sensor in part.sensors]
+        table = signals(spec)
         analogue = [place for place, sensor in enumerate(rows) if sensor.type is SignalType.DOUBLE]
         self._places = analogue
         self._pick = itemgetter(*analogue)
         self._good = [Quality.GOOD] * len(rows)
-        self._instruments = Instruments([rows[place] for place in analogue])
+        self._instruments = Instruments([rows[place] for place in analogue], [table[place].node for place in analogue])
+        self._measured = {signal.node: place for place, signal in enumerate(table) if signal.instrument}
 
-    def read(self, plant: Plant) -> tuple[list[Any], list[Quality]]:
+    @property
+    def instrument_nodes(self) -> Iterable[str]:
+        """Nodes of the signals that a sensor measures."""
+        return self._measured.keys()
+
+    def instruments(self, unit: str) -> dict[str, str]:
+        """The sensors of a machine: node by name of the tag."""
+        place = f"{LINE}.{units(self._spec)[unit]}." + ("" if unit in STATIONS else f"{unit}.")
+        parts = {node: node.removeprefix(place).split(".") for node in self._measured if node.startswith(place)}
+        return {names[1]: node for node, names in parts.items() if len(names) == len(("group", "tag"))}
+
+    def readings(self, state: PlantState, nodes: Iterable[str]) -> dict[str, float]:
+        """What some sensors show now, by node."""
+        values, _ = self._read(state)
+        return {node: values[self._measured[node]] for node in nodes}
+
+    def read(self, plant: Living) -> tuple[list[Any], list[Quality]]:
         """Values and qualities, in the order of `signals(spec)`."""
-        state = plant.state
+        return self._read(plant.state)
+
+    def _read(self, state: PlantState) -> tuple[list[Any], list[Quality]]:
         views = {name: View(self._spec, state, unit) for name, unit in state.units.items()}
         values = [value(seen) for look, row in self._parts for seen in (look(state, views),) for value in row]
         qualities = self._good.copy()
-        readings, bad = self._instruments.read(np.array(self._pick(values), np.float64), plant.now)
+        true = np.array(self._pick(values), np.float64)
+        readings, bad = self._instruments.read(true, state.agenda.now, state.sensor_faults)
         for place, reading in zip(self._places, readings.tolist(), strict=True):
             values[place] = reading
         for index, quality in bad:
             qualities[self._places[index]] = quality
         return values, qualities
-
-
-class Instruments:
-    """Turns true values into readings: noise that is a function of signal and second, resolution, ends of the scale."""
-
-    def __init__(self, rows: list[Sensor[Any]]) -> None:
-        self._noise = np.array([row.noise for row in rows])
-        self._scale = np.array([10.0**row.digits for row in rows])
-        self._low = np.array([-math.inf if math.isnan(row.low) else row.low for row in rows])
-        self._high = np.array([math.inf if math.isnan(row.high) else row.high for row in rows])
-        self._seeds = np.arange(1, len(rows) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-
-    def read(self, true: NDArray[np.float64], now: float) -> tuple[NDArray[np.float64], list[tuple[int, Quality]]]:
-        """Readings, and the places where they are not good. A value that nobody has is 0 without communication."""
-        noisy = true + self._noise * normal(self._seeds, int(now)) * (true != 0.0)
-        shown = np.rint(np.clip(noisy, self._low, self._high) * self._scale) / self._scale + 0.0  # no -0.0
-        missing, beyond = np.isnan(true), (true < self._low) | (true > self._high)
-        if not (missing.any() or beyond.any()):
-            return shown, []
-        bad = [(int(i), Quality.NO_COMMUNICATION) for i in np.flatnonzero(missing)]
-        bad += [(int(i), Quality.OUT_OF_RANGE) for i in np.flatnonzero(beyond)]
-        return np.nan_to_num(shown), bad
-
-
-def normal(seeds: NDArray[np.uint64], second: int) -> NDArray[np.float64]:
-    """A standard normal number per seed and second: the four quarters of a splitmix64 hash, summed."""
-    mixed = seeds + np.uint64(second * 0xD1342543DE82EF95 & 0xFFFFFFFFFFFFFFFF)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    quarters = (mixed ^ (mixed >> np.uint64(31))).view(np.uint16).reshape(-1, 4)
-    summed: NDArray[np.float64] = quarters.sum(axis=1, dtype=np.float64)
-    return (summed / 65536.0 - 2.0) * math.sqrt(3.0)
 
 
 def _signal(part: Part, sensor: Sensor[Any]) -> Signal:
@@ -141,6 +135,7 @@ def _signal(part: Part, sensor: Sensor[Any]) -> Signal:
         description=sensor.description,
         period_s=sensor.period_s,
         historised=sensor.historised,
+        instrument=sensor.instrument,
     )
 
 

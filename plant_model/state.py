@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from plant_model.activity import ACTIVITIES, Activity
 from plant_model.clock import Agenda
@@ -251,6 +252,24 @@ class Mark:
     line: tuple[float, ...]
 
 
+class Defect(Enum):
+    """How a sensor fails."""
+
+    Stuck = auto()  # shows the reading it had
+    Drift = auto()  # goes wrong slowly
+    Noise = auto()  # a bad contact
+    Dead = auto()  # no signal
+
+
+@dataclass(slots=True)
+class SensorFault:
+    """What is wrong with a sensor, since when, and what it showed then."""
+
+    kind: Defect
+    since: float
+    reading: float
+
+
 @dataclass(slots=True)
 class PlantState:
     """The plant."""
@@ -267,3 +286,4 @@ class PlantState:
     marks: list[Mark] = field(default_factory=list)
     serial: int = 0  # the last number given to a lot, order or delivery
     events: list[PlantEvent] = field(default_factory=list)  # not yet told
+    sensor_faults: dict[str, SensorFault] = field(default_factory=dict)  # by node

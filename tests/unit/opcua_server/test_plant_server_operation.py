@@ -55,6 +55,19 @@ async def test_reset_starts_the_plant_anew_and_history_goes_on(serve: Serve) -> 
         assert await (await node(client, "Simulation.Heartbeat")).read_value() > beats
 
 
+async def test_a_failed_sensor_shows_its_status_until_it_is_mended(serve: Serve) -> None:
+    async with serve() as served, served.user() as client:
+        zone = await node(client, "Line1.Tempering.Process.Zone2Temperature")
+        seen = []
+        for kind in ("Dead", "Stuck", "Clear"):
+            await call(client, "InjectFault", "Tempering", f"Zone2Temperature.{kind}")
+            await asyncio.sleep(1.1)
+            value = await zone.read_data_value(raise_on_bad_status=False)
+            assert value.StatusCode is not None
+            seen.append(value.StatusCode.name)
+    assert seen == ["BadSensorFailure", "UncertainLastUsableValue", "Good"]
+
+
 class Mailbox:
     def __init__(self) -> None:
         self.events: asyncio.Queue[Any] = asyncio.Queue()

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from support_plant import DAY, HOUR, WEEK, shipped
 
+from plant_model.instruments import normal
 from plant_model.plant import Plant
-from plant_model.signals import Quality, Reader, Signal, SignalType, normal, signals
+from plant_model.signals import Quality, Reader, Signal, SignalType, signals
 
 SPEC = shipped()
 TABLE = signals(SPEC)

@@ -102,8 +102,9 @@ def test_a_cut_snapshot_is_refused() -> None:
 
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Plant(SPEC).snapshot()
-    monkeypatch.setattr(snapshot, "VERSION", snapshot.VERSION + 1)
-    with pytest.raises(SnapshotError, match="of version 1, this is version 2"):
+    version = snapshot.VERSION
+    monkeypatch.setattr(snapshot, "VERSION", version + 1)
+    with pytest.raises(SnapshotError, match=f"of version {version}, this is version {version + 1}"):
         Plant.restore(SPEC, data)
 
 
