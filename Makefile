@@ -9,7 +9,7 @@ ROOMS := conche plant_model opcua_server gateway
 # Colleagues of the product in the integration tests: what brings each, by the command that shows it is there.
 NODE_LOCK := $(wildcard tests/integration/node/package-lock.json)
 
-.PHONY: run test check integration bench lock secrets clean help
+.PHONY: run test check integration peers bench lock secrets clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,9 +27,11 @@ check: .venv/.test ## lint, format, types, architecture
 	@$(PY) -m mypy
 	@$(PY) -m pytest -q tests/test_architecture.py
 
-integration: .venv/.test $(if $(NODE_LOCK),tests/integration/node/node_modules/.package-lock.json) ## tests with real brokers, databases, a browser
-	@.ci/peers
+integration: .venv/.test peers $(if $(NODE_LOCK),tests/integration/node/node_modules/.package-lock.json) ## tests with real brokers, databases, a browser
 	@exec $(PY) -m pytest tests/integration $(ARGS)
+
+peers:
+	@.ci/peers
 
 bench: .venv/.test ## cost per value
 	@exec $(PY) tests/bench/bench.py
@@ -65,7 +67,7 @@ build/uv/bin/uv: .venv/bin/python
 	@$(PY) -m venv build/uv
 	@build/uv/bin/python -m pip --disable-pip-version-check install --quiet uv
 
-tests/integration/node/node_modules/.package-lock.json: $(NODE_LOCK)
+tests/integration/node/node_modules/.package-lock.json: $(NODE_LOCK) | peers
 	@command -v npm >/dev/null || { echo "conche: npm is missing: install Node.js (Debian, Ubuntu: apt install nodejs npm)" >&2; exit 1; }
 	@cd tests/integration/node && npm ci --no-audit --no-fund --silent
 
