@@ -48,6 +48,7 @@ class Manners:
     puback: Callable[[Received], int] = lambda _: 0
     silent: bool = False  # reads, but confirms no message
     hangs_up: Callable[[Received], bool] = lambda _: False
+    silent_at_connect: tuple[int, ...] = ()  # versions at whose CONNECT it says nothing
     ends_at_connect: tuple[int, ...] = ()  # versions at whose CONNECT it closes without an answer
 
 
@@ -158,6 +159,8 @@ class ScriptedBroker:
         session.version = connect.version
         self.connects.append(connect)
         self.log.append("CONNECT")
+        if connect.version in self.manners.silent_at_connect:
+            return
         if connect.version in self.manners.ends_at_connect:
             session.writer.close()
             return

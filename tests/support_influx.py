@@ -57,8 +57,11 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
-    lines: list[str]
     body: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.body.splitlines()
 
 
 Answer = tuple[int, str]
@@ -70,7 +73,8 @@ class FakeInflux:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.points: list[Point] = []
+        self._points: list[Point] = []
+        self._unread: list[str] = []
         self.answer: Callable[[Request], Answer] = self.take
         self.delay_s = 0.0
         self._port = 0
@@ -98,9 +102,16 @@ class FakeInflux:
         await asyncio.gather(*self._tasks)
         await self._server.wait_closed()
 
+    @property
+    def points(self) -> list[Point]:
+        """Everything that is stored. It is read only when somebody asks, so that the fake costs a sink no time."""
+        unread, self._unread = self._unread, []
+        self._points += [point for body in unread for point in read(body)]
+        return self._points
+
     def take(self, request: Request) -> Answer:
         """Store everything."""
-        self.points += read(request.body)
+        self._unread.append(request.body)
         return OK
 
     def parse_error(self, is_bad: Callable[[str], bool]) -> Callable[[Request], Answer]:
@@ -120,7 +131,7 @@ class FakeInflux:
         def answer(request: Request) -> Answer:
             points = read(request.body)
             dropped = [p for p in points if p.measurement == measurement and field in p.fields]
-            self.points += [p for p in points if p not in dropped]
+            self._points += [p for p in points if p not in dropped]
             if not dropped:
                 return OK
             reason = (
@@ -138,7 +149,7 @@ class FakeInflux:
         self._writers.add(writer)
         try:
             while True:
-                status, text = await asyncio.to_thread(self._handle, await _request(reader))
+                status, text = self._handle(await _request(reader))
                 await asyncio.sleep(self.delay_s)
                 body = text.encode()
                 phrase = HTTPStatus(status).phrase
@@ -167,5 +178,4 @@ async def _request(reader: asyncio.StreamReader) -> Request:
     if headers.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
     query = {name: values[0] for name, values in parse_qs(target.query).items()}
-    text = body.decode()
-    return Request(target.path, query, headers, text.splitlines(), text)
+    return Request(target.path, query, headers, body.decode())

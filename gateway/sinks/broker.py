@@ -60,7 +60,7 @@ class BrokerSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    protocol: Literal["auto", 5, "3.1.1"] = Field(
+    protocol: Literal["auto", 5, "5", "3.1.1"] = Field(
         default="auto", description="auto: MQTT 5, or 3.1.1 if it is refused."
     )
     user: str | None = None

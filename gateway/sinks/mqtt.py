@@ -32,11 +32,12 @@ Receiver = Callable[[str, bytes], None]
 """Takes topic and payload of a message that came, in the event loop."""
 
 MQTTv5, MQTTv311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
-_VERSIONS = {"auto": (MQTTv5, MQTTv311), 5: (MQTTv5,), "3.1.1": (MQTTv311,)}
+_VERSIONS = {"auto": (MQTTv5, MQTTv311), 5: (MQTTv5,), "5": (MQTTv5,), "3.1.1": (MQTTv311,)}
 _UNSUPPORTED_VERSION = 0x84
 _WINDOW = 100  # unconfirmed QoS 1 messages on the way; a broker that wants fewer says so (Receive Maximum)
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _TURN = 64  # QoS 0 messages between two turns of the event loop
+_PATIENCE_S = 3.0  # for the answer to a CONNECT, where another version can be tried (amqtt is silent at some of MQTT 5)
 _FAREWELL_S = 2.0  # for the last words and the DISCONNECT
 
 
@@ -65,15 +66,18 @@ class Connection:
     async def open(self, will: Message) -> None:
         """Connect with a clean session. Raises NotConnected with what to change."""
         self.drop()
+        known = True
         for version in self._versions:
+            is_last = version == self._versions[-1]
             session = _Session(self._broker, self._client_id, version, self._receive)
             try:
-                await session.connect(will)
-            except _UnsupportedVersion:
-                if version == self._versions[-1]:
+                await session.connect(will, patience_s=self._broker.timeout_s if is_last else _PATIENCE_S)
+            except _UnsupportedVersion as error:
+                if is_last:
                     raise
+                known = error.certain
             else:
-                self._session, self._versions = session, (version,)
+                self._session, self._versions = session, (version,) if known else self._versions
                 log.info("connected to broker", broker=self._broker.address, client=self._client_id, mqtt=version)
                 return
 
@@ -113,7 +117,11 @@ class Connection:
 
 
 class _UnsupportedVersion(NotConnected):
-    """The broker does not speak this version of MQTT, or closed at the sight of it."""
+    """The broker does not speak this version of MQTT, closed at the sight of it, or (not certain) never answered."""
+
+    def __init__(self, reason: str, *, certain: bool = True) -> None:
+        super().__init__(reason)
+        self.certain = certain
 
 
 class _Session:
@@ -157,7 +165,7 @@ class _Session:
         client.on_message = self._on_message
         return client
 
-    async def connect(self, will: Message) -> None:
+    async def connect(self, will: Message, patience_s: float) -> None:
         """From nothing to an accepted CONNECT. Raises NotConnected."""
         self._client.will_set(will.topic, will.payload, will.qos, will.retain)
         try:
@@ -165,13 +173,20 @@ class _Session:
                 self._client.tls_set_context(self._broker.tls.context())
             await in_thread(self._dial, "mqtt-connect", discard=lambda _: self.drop())
             self._attach()
-            await asyncio.wait_for(self._accepted, self._broker.timeout_s)
-        except OSError as error:  # TimeoutError is one
+            await self._until_accepted(min(patience_s, self._broker.timeout_s))
+        except OSError as error:
             self.drop()
             raise unreachable(self._broker, error) from error
         except BaseException:
             self.drop()
             raise
+
+    async def _until_accepted(self, patience_s: float) -> None:
+        try:
+            await asyncio.wait_for(self._accepted, patience_s)
+        except TimeoutError as error:
+            reason = f"the broker {self._broker.address} did not answer the CONNECT within {patience_s:g} s"
+            raise _UnsupportedVersion(reason, certain=False) from error
 
     def _dial(self) -> None:
         self._client.connect(self._broker.host, self._broker.port, self._broker.keep_alive_s)

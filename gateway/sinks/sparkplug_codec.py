@@ -20,7 +20,7 @@ _FIRST_MS, _LAST_MS = 1 << 35, (1 << 42) - 1
 _METRICS, _ALIAS, _TIMESTAMP, _SEQ = b"\x12", b"\x10", b"\x18", b"\x18"
 _IS_HISTORICAL = b"\x28\x01"
 _FIXED = {"d": (b"\x69", "<f8"), "f": (b"\x65", "<f4"), "?": (b"\x70", "u1")}  # by NumPy's type character
-_INT, _LONG = b"\x50", b"\x58"
+_INT, _LONG, _STRING = b"\x50", b"\x58", b"\x7a"
 _WORD_BYTES = 4  # integers up to here are an int_value, beyond a long_value
 
 
@@ -49,6 +49,29 @@ def is_regular(aliases: NDArray[np.int64], milliseconds: NDArray[np.int64]) -> N
     """Where alias and timestamp have the lengths that the rows here count on."""
     fits: NDArray[np.bool_] = (milliseconds >= _FIRST_MS) & (milliseconds <= _LAST_MS) & (aliases <= _LAST_ALIAS)
     return fits
+
+
+def framed_texts(
+    aliases: NDArray[np.int64], milliseconds: NDArray[np.int64], texts: list[str], *, historical: bool
+) -> list[bytes]:
+    """A framed metric a text, where alias and timestamp are is_regular(); what UTF-8 cannot hold becomes "?"."""
+    heads = np.zeros(len(aliases), [("alias_key", "V1"), ("alias", "V3"), ("time_key", "V1"), ("time", "V6")])
+    heads["alias_key"], heads["time_key"] = np.void(_ALIAS), np.void(_TIMESTAMP)
+    heads["alias"], heads["time"] = _varints(aliases, 3), _varints(milliseconds, 6)
+    late = (_IS_HISTORICAL if historical else b"") + _STRING
+    framed_ones = []
+    for head, words in zip(heads.view("V11").tolist(), texts, strict=True):
+        data = words.encode("utf-8", "replace")
+        metric = head + late + _size(len(data)) + data
+        framed_ones.append(_METRICS + _size(len(metric)) + metric)
+    return framed_ones
+
+
+_SIZES = [bytes([size]) for size in range(0x80)]
+
+
+def _size(size: int) -> bytes:
+    return _SIZES[size] if size < len(_SIZES) else varint(size)
 
 
 class Metrics:

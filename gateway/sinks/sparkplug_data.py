@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.sinks.news import news, select
-from gateway.sinks.sparkplug_codec import Metrics, Rows, is_regular
+from gateway.sinks.sparkplug_codec import Metrics, Rows, framed_texts, is_regular
 from gateway.sinks.sparkplug_metric import Definition, Sample, data_metric
 from gateway.sinks.sparkplug_state import TagState
 from gateway.values import Batch, Column, DataType
@@ -159,15 +159,11 @@ class _Encoder:
         self._historical = historical
         self._ms = np.maximum(self._column.time // _NANOSECONDS_PER_MS, 0)
         self._doubtful = self._column.status != 0 if historical else state.needs_quality(self._column)
-        self._single_only = self._singles()
-
-    def _singles(self) -> NDArray[np.bool_]:
-        """The values that do not fit into rows."""
+        self._is_odd = ~is_regular(self._run.aliases, self._ms) | self._doubtful
         if self._column.value.dtype == np.object_:
-            return np.ones(len(self._column), np.bool_)
-        single = ~is_regular(self._run.aliases, self._ms) | self._doubtful
-        single[self._run.strangers(self._state, self._column)] = True
-        return single
+            self._is_odd |= ~state.takes_text(self._column)
+        else:
+            self._is_odd[self._run.strangers(state, self._column)] = True
 
     def data(self, number: int) -> Data:
         """The message of one part."""
@@ -175,12 +171,12 @@ class _Encoder:
         order = _chronological(self._column.tag[part], self._column.time[part], repeats=self._run.repeats(number))
         places = np.arange(part.start, part.stop) if order is None else part.start + order
         where = part if order is None else places
-        singles = np.flatnonzero(self._single_only[where]).tolist()
-        if len(singles) == len(places):
-            metrics = b"".join(self._single(place) for place in places.tolist())
+        if self._column.value.dtype == np.object_:
+            metrics = self._objects(places)
         else:
+            odd = np.flatnonzero(self._is_odd[where]).tolist()
             rows = self._rows(number, where).encode(self._ms[where], self._values(where))
-            metrics = _spliced(rows, {i: self._single(int(places[i])) for i in singles}, len(places))
+            metrics = _spliced(rows, {i: self._single(int(places[i])) for i in odd}, len(places))
         return Data(self._run.definitions[part.start].device, metrics, self._column.position[where])
 
     def _rows(self, number: int, where: slice | NDArray[np.intp]) -> Rows:
@@ -194,6 +190,19 @@ class _Encoder:
         if values.dtype != np.int64 or not is_time.any():
             return values
         return np.where(is_time, values // _NANOSECONDS_PER_MS, values)
+
+    def _objects(self, places: NDArray[np.intp]) -> bytes:
+        """Texts in one go, everything else one by one."""
+        values = self._column.value[places]
+        is_text = [isinstance(value, str) for value in values] & ~self._is_odd[places]
+        chosen = places[is_text]
+        texts = iter(
+            framed_texts(
+                self._run.aliases[chosen], self._ms[chosen], values[is_text].tolist(), historical=self._historical
+            )
+        )
+        pairs = zip(is_text.tolist(), places.tolist(), strict=True)
+        return b"".join([next(texts) if plain else self._single(place) for plain, place in pairs])
 
     def _single(self, place: int) -> bytes:
         definition, value = self._run.definitions[place], self._column.value[place]

@@ -63,6 +63,11 @@ class TagState:
         """The datatype of the tag's metric now."""
         return Datatype(int(self._types[tag_id]))
 
+    def takes_text(self, column: Column) -> NDArray[np.bool_]:
+        """Where the metric of a value is one for texts."""
+        fits: NDArray[np.bool_] = _GROUP[self._types[column.tag]] == _GROUP[Datatype.STRING]
+        return fits
+
     def strangers(self, column: Column) -> NDArray[np.intp]:
         """Where the values of a numeric column do not fit the datatypes of their metrics."""
         fits = _GROUP[self._types[column.tag]] == _GROUP[_OBSERVED[column.value.dtype.name]]

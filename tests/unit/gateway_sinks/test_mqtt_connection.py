@@ -61,7 +61,7 @@ def messages(count: int) -> list[Message]:
     return [Message(f"t/{i}", b"x", qos=1) for i in range(count)]
 
 
-@pytest.mark.parametrize(("protocol", "version"), [(5, 5), ("3.1.1", 4), ("auto", 5)])
+@pytest.mark.parametrize(("protocol", "version"), [(5, 5), ("5", 5), ("3.1.1", 4), ("auto", 5)])
 async def test_it_connects_with_a_clean_session_and_its_will(
     broker: ScriptedBroker, protocol: object, version: int
 ) -> None:
@@ -138,9 +138,22 @@ async def test_an_unknown_host_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
     started = perf_counter()
     async with serving(b"") as port:
-        with pytest.raises(NotConnected, match=r"no answer within 0\.2 s"):
+        with pytest.raises(NotConnected, match=r"did not answer the CONNECT within 0\.2 s"):
             await Connection(BrokerSettings(port=port, timeout_s=0.2), "me").open(WILL)
     assert perf_counter() - started < 2
+
+
+async def test_a_broker_that_is_silent_at_mqtt_5_gets_3_1_1_but_mqtt_5_is_tried_again(
+    broker: ScriptedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sinks.mqtt._PATIENCE_S", 0.1)
+    broker.manners.silent_at_connect = (5,)
+    link = connection(broker)
+    await link.open(WILL)
+    broker.manners.silent_at_connect = ()
+    await link.open(WILL)
+    assert [connect.version for connect in broker.connects] == [5, 4, 5]
+    await link.close()
 
 
 async def test_something_that_is_no_broker_is_told() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support_sinks import BAD, NOW, UNCERTAIN, tag
 
-from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, is_regular, payload, varint
+from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, framed_texts, is_regular, payload, varint
 from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, data_metric, observed, quality
 from gateway.sinks.sparkplug_schema import Datatype, Metric, Payload
 from gateway.values import DataType
@@ -51,6 +51,15 @@ def test_rows_are_the_bytes_of_protobuf(kind: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, size))
     assert metrics.part(0, cut) + metrics.part(cut, size) == metrics.data
     assert metrics.part(0, cut) == expected(aliases[:cut], times[:cut], values[:cut], historical=historical)
+
+
+@given(st.lists(st.tuples(ALIASES, TIMES, st.text(st.characters(codec="utf-8"), max_size=300))), st.booleans())
+def test_texts_are_the_bytes_of_protobuf(samples: list[tuple[int, int, str]], historical: bool) -> None:
+    aliases, times, texts = ([sample[i] for sample in samples] for i in range(3))
+    late = {"is_historical": True} if historical else {}
+    metrics = [Metric(alias=a, timestamp=t, string_value=text, **late) for a, t, text in samples]
+    ours = framed_texts(np.array(aliases, np.int64), np.array(times, np.int64), texts, historical=historical)
+    assert b"".join(ours) == Payload(metrics=metrics).SerializeToString()
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 255))
