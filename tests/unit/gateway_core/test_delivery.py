@@ -135,9 +135,9 @@ async def test_a_short_absence_leaves_the_values_live_and_in_order(journal: Jour
 async def test_while_live_values_wait_the_backlog_gets_its_share_and_no_more(journal: Journal, serve) -> None:
     sink = MemorySink()
     sink.away = True
-    served = serve(sink, QUICK.model_copy(update={"live_s": 0.05, "max_batch_bytes": 3000, "flush_ms": 0.0}))
-    await journal.append([draft(*range(100)) for _ in range(100)])
-    await asyncio.sleep(0.06)
+    served = serve(sink, QUICK.model_copy(update={"live_s": 30.0, "max_batch_bytes": 3000, "flush_ms": 0.0}))
+    long_ago = time_ns() - 60_000_000_000
+    await journal.append([draft(*range(100), received=long_ago) for _ in range(100)])
     sink.away = False
     await until(lambda: len(sink.received) > 0)
     sink.answering.clear()
