@@ -71,9 +71,11 @@ def mosquitto(folder: Path, *lines: str, port: int | None = None) -> Iterator[tu
     conf = folder / "mosquitto.conf"
     conf.write_text("\n".join(settings) + "\n")
     server = Server([binary("mosquitto"), "-c", str(conf)], folder / "mosquitto.log", lambda: answers(port))
-    server.start()
-    yield server, port
-    server.stop()
+    try:
+        server.start()
+        yield server, port
+    finally:
+        server.stop()
 
 
 def http_ok(url: str) -> bool:
@@ -96,9 +98,11 @@ def influxd(folder: Path, *http: str) -> Iterator[tuple[Server, str]]:
     )
     url = f"http://127.0.0.1:{port}"
     server = Server([binary("influxd"), "-config", str(conf)], folder / "influxd.log", lambda: http_ok(f"{url}/ping"))
-    server.start()
-    yield server, url
-    server.stop()
+    try:
+        server.start()
+        yield server, url
+    finally:
+        server.stop()
 
 
 @contextmanager
@@ -107,6 +111,8 @@ def victoria_metrics(folder: Path) -> Iterator[tuple[Server, str]]:
     url = f"http://127.0.0.1:{port}"
     command = [binary("victoria-metrics"), f"-storageDataPath={folder}/vm", f"-httpListenAddr=127.0.0.1:{port}"]
     server = Server([*command, "-retentionPeriod=100y"], folder / "vm.log", lambda: http_ok(f"{url}/health"))
-    server.start()
-    yield server, url
-    server.stop()
+    try:
+        server.start()
+        yield server, url
+    finally:
+        server.stop()

@@ -22,12 +22,9 @@ from typing import Any
 import pytest
 from amqtt.client import MQTTClient
 from asyncua import Client, ua
-from asyncua.crypto.cert_gen import setup_self_signed_certificate
-from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from support_demo import Demo
+from support_operator import LINE, call, hurried, operator
 
-LINE = "urn:conche:chocolate-line"
 STATIONS = ("Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding")
 PATIENCE_S = 60
 UNS = "choco/berlin/production"
@@ -42,26 +39,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield running
     finally:
         running.end()
-
-
-@contextlib.asynccontextmanager
-async def operator(demo: Demo, folder: Path) -> AsyncIterator[Client]:
-    """A client that may write: user name and password over an encrypted channel."""
-    client = Client(demo.opcua_url)
-    key, certificate = folder / "key.pem", folder / "certificate.der"
-    await setup_self_signed_certificate(
-        key, certificate, client.application_uri, "localhost", [ExtendedKeyUsageOID.CLIENT_AUTH], {}
-    )
-    await client.set_security(SecurityPolicyBasic256Sha256, str(certificate), str(key))
-    client.set_user("operator")
-    client.set_password(demo.operator_password())
-    async with client:
-        yield client
-
-
-async def call(client: Client, method: str) -> None:
-    index = await client.get_namespace_index(LINE)
-    await client.get_node(ua.NodeId("Simulation", index)).call_method(ua.QualifiedName(method, index))
 
 
 @contextlib.asynccontextmanager
@@ -159,19 +136,6 @@ def mails(demo: Demo, about: str) -> dict[str, EmailMessage]:
     files = sorted((demo.state / "outbox").glob("*.eml"))
     read = {file.name: email.message_from_bytes(file.read_bytes(), policy=policy.default) for file in files}
     return {name: mail for name, mail in read.items() if about in mail["Subject"].lower()}
-
-
-@contextlib.asynccontextmanager
-async def hurried(client: Client) -> AsyncIterator[None]:
-    """The plant at an hour a second."""
-    index = await client.get_namespace_index(LINE)
-    speed = client.get_node(ua.NodeId("Simulation.Speed", index))
-    usual = await speed.read_value()
-    await speed.write_value(ua.DataValue(ua.Variant(3600.0, ua.VariantType.Double)))
-    try:
-        yield
-    finally:
-        await speed.write_value(ua.DataValue(ua.Variant(usual, ua.VariantType.Double)))
 
 
 async def test_a_stock_that_falls_below_its_reorder_point_mails_the_supplier(demo: Demo, tmp_path: Path) -> None:
