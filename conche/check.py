@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from conche.config import ConfigError, Finding, load
+from conche.scenario import load_study
 from conche.site import DEMO, load_gateway, load_model, load_site
 
 Loader = Callable[[Path, Mapping[str, str]], object]
@@ -17,7 +18,7 @@ Loader = Callable[[Path, Mapping[str, str]], object]
 
 def check(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Site files, gateway files or plant files. Without any: the demo's.")
+        list[Path] | None, typer.Argument(help="Site, gateway, plant or scenario files. Without any: the demo's.")
     ] = None,
 ) -> None:
     """Check settings files without starting anything: every error at once, with file, line and place.
@@ -41,6 +42,8 @@ def kind_of(data: Mapping[str, Any]) -> tuple[str, Loader]:
     """What kind of file this is, by its keys, and what reads it."""
     if "sources" in data or "sinks" in data:
         return "gateway", load_gateway
+    if "scenarios" in data:
+        return "scenarios", load_study
     if "stations" in data:
         return "plant", load_model
     return "site", load_site

@@ -13,6 +13,7 @@ from conche.check import check
 from conche.config import ConfigError
 from conche.failure import MISUSED, Failure
 from conche.run import run
+from conche.scenario import app as scenario
 from conche.serve import gateway, plant
 from conche.watch import watch
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (run, plant, gateway, check, browse, watch):
     app.command()(command)
+app.add_typer(scenario, name="scenario")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value

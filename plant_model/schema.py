@@ -76,9 +76,11 @@ class Builder:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def build(self, kind: Any, value: Any, path: Path = ()) -> Any:  # noqa: ANN401 - types are data here
+    def build(self, kind: Any, value: Any, path: Path = ()) -> Any:  # noqa: ANN401, PLR0911 - types are data here
         """The value as `kind`, or UNUSABLE. Problems are added to the list."""
         origin = get_origin(kind)
+        if kind is Any:
+            return value
         if origin is Annotated:
             return self._bounded(kind, value, path)
         if origin is Literal:
