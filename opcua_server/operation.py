@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 from asyncua import ua
 
-from opcua_server.model.builder import Builder, Ids
+from opcua_server.model.builder import Builder
 from opcua_server.pacer import Pacer
 from opcua_server.services.method import ArgumentError, Method
 from opcua_server.services.stack import Services
@@ -81,8 +81,8 @@ def build_methods(builder: Builder, server: Services, parent: ua.NodeId, operati
     faults = operation.faults()
     known = "; ".join(f"{station}: {', '.join(_of_machine(names))}" for station, names in faults.items())
     fault_arguments = (
-        _argument("Station", f"station that fails: {', '.join(faults)}"),
-        _argument("Fault", f"what fails. {known}. {_OF_SENSORS}"),
+        argument("Station", f"station that fails: {', '.join(faults)}"),
+        argument("Fault", f"what fails. {known}. {_OF_SENSORS}"),
     )
     methods = (
         ("Pause", (), operation.pause, "Let plant time stand still."),
@@ -100,5 +100,6 @@ def _of_machine(faults: Iterable[str]) -> list[str]:
     return [fault for fault in faults if "." not in fault]
 
 
-def _argument(name: str, words: str) -> ua.Argument:
-    return ua.Argument(Name=name, DataType=standard(Ids.String), ValueRank=-1, Description=text(words))
+def argument(name: str, words: str, type_: ua.VariantType = _STRING) -> ua.Argument:
+    """An argument of a method."""
+    return ua.Argument(Name=name, DataType=standard(type_.value), ValueRank=-1, Description=text(words))

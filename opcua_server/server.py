@@ -10,6 +10,7 @@ from importlib.metadata import version
 import structlog
 
 from opcua_server.clock import SECOND, Clock, Pace, tick_at
+from opcua_server.commands import Commands, build_commands
 from opcua_server.display import Display
 from opcua_server.errors import ServerError
 from opcua_server.files import bound_socket, writable_folder
@@ -27,6 +28,7 @@ from opcua_server.settings import ServerSettings
 from opcua_server.simulation import SIMULATION, SPEED
 from opcua_server.snapshot import Keeper
 from opcua_server.twin import Twin
+from plant_model.layout import unit_path, units
 from plant_model.plant import Plant
 from plant_model.signals import Signal, signals
 from plant_model.spec import PlantSpec
@@ -86,6 +88,8 @@ class PlantServer:
         await self._start_plant(stack, instances, types)
         operation = Operation(self._pacer, settings.seed)
         build_methods(builder, stack.services, instances.objects[SPEED.path[:-1]], operation)
+        machines = {name: unit_path(self._spec, name, station) for name, station in units(self._spec).items()}
+        build_commands(builder, stack.services, instances.objects, machines, Commands(self._pacer))
         stack.services.attribute_service.on_write(builder.id(SPEED.node), operation.set_speed)
         gc.freeze()  # the address space stays: the collector need not look at it again and again
         self._opened.callback(gc.unfreeze)

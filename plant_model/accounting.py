@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from plant_model.activity import MEANINGS, WORKING, Element
+from plant_model.activity import MEANINGS, Element
 from plant_model.calendar import opened
 from plant_model.costs import Costs, base_load, costs, electricity, stock_value
 from plant_model.floor import Floor
@@ -86,7 +86,7 @@ def progress(unit: Unit, now: float) -> float:
     job = unit.job
     if job is None:
         return 0.0
-    elapsed = now - unit.since if unit.activity in WORKING else 0.0
+    elapsed = (now - unit.since) * unit.pace if unit.activity is job.activity else 0.0
     return min(1.0 - (job.remaining - elapsed) / job.duration, 1.0)
 
 
@@ -116,10 +116,12 @@ def ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0.0 else math.nan
 
 
-def line(spec: PlantSpec, state: PlantState, now: float) -> Line:
-    """The counters of the plant at a moment."""
+def line(spec: PlantSpec, state: PlantState, now: float, machines_kwh: float | None = None) -> Line:
+    """The counters of the plant at a moment; the electricity of the machines need not be counted twice."""
     books = state.books
-    drawn = sum(electricity(spec, unit, now) for unit in state.units.values()) + base_load(spec, now)
+    if machines_kwh is None:
+        machines_kwh = sum(electricity(spec, unit, now) for unit in state.units.values())
+    drawn = machines_kwh + base_load(spec, now)
     open_s = opened(books.opened, books.since, now, open_=state.open)
     spent = costs(spec, state, now, opened_s=open_s, electricity_kwh=drawn)
     return Line(books.good_cases, books.good_mass, books.earned, books.lost, drawn, spent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from plant_model.packml import Mode, State
+from plant_model.packml import State
 
 
 class Activity(IntEnum):
@@ -20,6 +20,8 @@ class Activity(IntEnum):
     Cleaning = 6
     MinorStop = 7
     Breakdown = 8
+    StartUp = 9  # resetting and starting after planned rest or without order
+    Commanded = 10  # the operator keeps it from working
 
 
 class Element(IntEnum):
@@ -33,11 +35,10 @@ class Element(IntEnum):
 
 
 class Meaning(NamedTuple):
-    """What follows from an activity."""
+    """What follows from an activity; the state is where it leads, an operator may have commanded another one."""
 
     state: State
     element: Element
-    mode: Mode = Mode.Produce
 
 
 MEANINGS = (
@@ -49,11 +50,14 @@ MEANINGS = (
     Meaning(State.Held, Element.AUST),
     Meaning(State.Held, Element.AUST),
     Meaning(State.Held, Element.ADET),
-    Meaning(State.Aborted, Element.ADET, Mode.Maintenance),
+    Meaning(State.Aborted, Element.ADET),
+    Meaning(State.Execute, Element.AUST),
+    Meaning(State.Held, Element.ADET),
 )
 """By activity; the reading of the standard is plant.md 2.4."""
 
 ACTIVITIES = tuple(activity.name for activity in Activity)
-WORKING = frozenset({Activity.Running, Activity.Changeover, Activity.Cleaning})
-"""Activities in which a job goes on."""
-REPAIRING = frozenset({Activity.MinorStop, Activity.Breakdown})
+SETUPS = frozenset({Activity.Changeover, Activity.Cleaning, Activity.StartUp})
+"""Activities that make ready; what is made first after them is a start-up product."""
+RESTS = frozenset({Activity.Stopped, Activity.NoOrder, Activity.StartUp})
+"""Activities after which resetting and starting are a start-up, not the end of a stop."""

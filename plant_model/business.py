@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
+from functools import cache
 
-from plant_model.activity import MEANINGS
+from plant_model.packml import State
 from plant_model.schema import Count, NotNegative, Percent, Positive, Problem, Share
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -108,9 +108,25 @@ class Power:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The share by activity."""
-        by_activity: tuple[float, ...] = _BY_ACTIVITY(self)
-        return by_activity
+        """The share by number of the PackML state; an acting state draws like the waiting state that it belongs to."""
+        return _shares(self)
 
 
-_BY_ACTIVITY = attrgetter(*(meaning.state.name for meaning in MEANINGS))
+@cache
+def _shares(power: Power) -> tuple[float, ...]:
+    return tuple(getattr(power, _DRAWS_LIKE.get(state, state).name, 0.0) for state in State)
+
+
+_DRAWS_LIKE = {
+    State.Starting: State.Execute,
+    State.Completing: State.Execute,
+    State.Holding: State.Held,
+    State.Unholding: State.Held,
+    State.Suspending: State.Suspended,
+    State.Unsuspending: State.Suspended,
+    State.Resetting: State.Idle,
+    State.Complete: State.Idle,
+    State.Stopping: State.Stopped,
+    State.Clearing: State.Stopped,
+    State.Aborting: State.Aborted,
+}

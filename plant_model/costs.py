@@ -30,13 +30,13 @@ class Costs(NamedTuple):
 
 def power(spec: PlantSpec, unit: Unit) -> float:
     """Electric power in kW that a machine draws now."""
-    return spec.stations[unit.station].power_kw * spec.power.shares[unit.activity]
+    return spec.stations[unit.station].power_kw * spec.power.shares[unit.control.state]
 
 
 def electricity(spec: PlantSpec, unit: Unit, now: float) -> float:
-    """Energy in kWh that a machine has drawn since the epoch: its times by its power in each activity."""
-    shares = spec.power.shares
-    full: float = sum(map(mul, unit.times, shares)) + (now - unit.since) * shares[unit.activity]
+    """Energy in kWh that a machine has drawn since the epoch: its times by its power in each state."""
+    shares, control = spec.power.shares, unit.control
+    full: float = sum(map(mul, control.states, shares)) + (now - unit.since) * shares[control.state]
     return full * spec.stations[unit.station].power_kw / HOUR
 
 

@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
-from plant_model.activity import MEANINGS, REPAIRING, WORKING, Activity
+from plant_model.activity import MEANINGS, RESTS, SETUPS, Activity
 from plant_model.floor import Floor
-from plant_model.packml import ALLOWED, FINISHES, State, route
+from plant_model.packml import ALLOWED, FINISHES, WINDING_DOWN, Command, Mode, State, next_command
 from plant_model.randomness import lognormal, time_to_failure
 from plant_model.state import Failure, Repair, Unit, Wake
 
 Verdict = tuple[Activity, str]
 """What a machine does now, and who is to blame (or which fault it is)."""
-COLD = frozenset({Activity.Stopped, Activity.Breakdown})
+COLD = frozenset({Activity.Stopped, Activity.Breakdown, Activity.Commanded})
 """Activities in which a machine cools down."""
+
+MAINTAINED = frozenset({Activity.Breakdown})
+"""Activities in which the machine is the technician's."""
+RESTING = frozenset({State.Stopped, State.Idle, State.Complete})
+"""States in which a minor stop is removed without going to Held."""
 
 
 class Station(Protocol):
@@ -32,13 +37,14 @@ class Machines:
     def __init__(self, floor: Floor, stations: Mapping[str, Station]) -> None:
         self._floor = floor
         self._stations = stations
+        self._acting_s = floor.spec.acting_s.by_state
         floor.handlers["wake"] = self._wake
         floor.watchers.update({name: partial(self._look, unit) for name, unit in floor.state.units.items()})
 
     def decide_all(self) -> None:
         """Let every machine decide anew, the last of the line first: at the epoch and when the calendar changes."""
         for unit in reversed(self._floor.state.units.values()):
-            self._decide(unit)
+            self.decide(unit)
 
     def redraw(self) -> None:
         """Draw the time to the next failure anew for machines of their present age."""
@@ -48,7 +54,7 @@ class Machines:
             for fault, failure in unit.failures.items():
                 mode = floor.spec.stations[unit.station].failures[fault]
                 failure.remaining = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode, failure.age)
-            self._decide(unit)
+            self.decide(unit)
 
     def fail(self, unit: Unit, fault: str) -> None:
         """Stop a machine by a fault and begin the repair."""
@@ -61,35 +67,94 @@ class Machines:
         if minor:
             unit.ledger.minor_stops += 1
         else:
-            unit.ledger.breakdowns += 1
-            message = f"{unit.name} stopped: {fault}"
-            fields = {"Station": unit.station, "Unit": unit.name, "Fault": fault}
-            floor.tell("machine_failure", floor.path(unit), message, 700, **fields)
-        self._decide(unit)
+            self._break_down(unit, fault)
+        self.decide(unit)
+
+    def command(self, unit: Unit, command: Command) -> None:
+        """Carry out a command that the state takes: the machine acts on it, and stays where the operator led it."""
+        book(unit, self._floor.now)
+        acting = ALLOWED[command][1]
+        reached = FINISHES[acting]
+        unit.control.kept = None if reached is State.Execute else reached
+        self._enter(unit, acting)
+        self.decide(unit)
+
+    def set_mode(self, unit: Unit, mode: Mode) -> None:
+        """Change the mode; outside Produce the machine is the operator's and waits for commands afterwards."""
+        control, now = unit.control, self._floor.now
+        book(unit, now)
+        control.mode, control.mode_entered = mode, now
+        control.kept = control.state
+        self.decide(unit)
+
+    def set_speed(self, unit: Unit, share: float) -> None:
+        """Run at a share of the design speed from now on."""
+        book(unit, self._floor.now)
+        unit.control.share = share
+        self.decide(unit)
+
+    def decide(self, unit: Unit) -> None:
+        """Let a machine find out what to do, go on towards it, and say when it will decide again."""
+        book(unit, self._floor.now)
+        if unit.wake is not None:
+            self._floor.clock.cancel(unit.wake.entry)
+        unit.control.goal, unit.control.reason = self._verdict(unit)
+        self._move(unit)
+        self._turn(unit)
+        unit.wake = self._arm(unit)
+
+    def _break_down(self, unit: Unit, fault: str) -> None:
+        unit.ledger.breakdowns += 1
+        if unit.control.kept is not None:
+            unit.control.kept = State.Aborted
+        fields = {"Station": unit.station, "Unit": unit.name, "Fault": fault}
+        self._floor.tell("machine_failure", self._floor.path(unit), f"{unit.name} stopped: {fault}", 700, **fields)
 
     def _look(self, unit: Unit) -> None:
         """Decide again, unless the machine is in the middle of something."""
         working = unit.job is not None and unit.job.remaining > 0.0
-        if not working and unit.activity not in (Activity.Stopped, *REPAIRING):
-            self._decide(unit)
-
-    def _decide(self, unit: Unit) -> None:
-        book(unit, self._floor.now)
-        if unit.wake is not None:
-            self._floor.clock.cancel(unit.wake.entry)
-        activity, culprit = self._verdict(unit)
-        if activity != unit.activity:
-            unit.state = drive(unit.state, MEANINGS[activity].state)
-            unit.warmth.turn(self._floor.now, 0.0 if activity in COLD else 1.0)
-        unit.activity, unit.culprit = activity, culprit
-        unit.wake = self._arm(unit)
+        if not working and unit.repair is None and unit.control.goal is not Activity.Stopped:
+            self.decide(unit)
 
     def _verdict(self, unit: Unit) -> Verdict:
         if not self._floor.state.open and unit.station not in self._floor.spec.calendar.unattended:
             return Activity.Stopped, ""
         if unit.repair is not None:
             return unit.repair.activity, unit.repair.fault
+        if unit.control.kept is not None:
+            idle = self._floor.state.campaign.waiting == "Order"
+            return (Activity.NoOrder, "") if idle else (Activity.Commanded, "Operator")
         return self._stations[unit.station].proceed(unit)
+
+    def _move(self, unit: Unit) -> None:
+        """Go the legal way towards the state of the goal, until an acting state takes its time."""
+        control, target = unit.control, aim(unit)
+        while True:
+            command = next_command(control.state, target)
+            if command is not None:
+                self._enter(unit, ALLOWED[command][1])
+            elif control.state in FINISHES and control.acting == 0.0:
+                self._enter(unit, FINISHES[control.state])
+            else:
+                return
+
+    def _enter(self, unit: Unit, state: State) -> None:
+        control, now = unit.control, self._floor.now
+        control.state, control.entered = state, now
+        control.acting = self._acting_s[state]
+        if state is State.Resetting:
+            control.reset = now
+
+    def _turn(self, unit: Unit) -> None:
+        """Book to another activity and mode from now on, when the machine has one."""
+        before, control, now = unit.activity, unit.control, self._floor.now
+        unit.activity, unit.culprit = present(unit)
+        if unit.activity is not before:
+            unit.fresh |= before in SETUPS or before is Activity.Breakdown
+            unit.warmth.turn(now, 0.0 if unit.activity in COLD else 1.0)
+        mode = mode_of(unit)
+        if mode is not control.mode:
+            control.mode, control.mode_entered = mode, now
 
     def _arm(self, unit: Unit) -> Wake | None:
         end = next_end(unit)
@@ -103,26 +168,74 @@ class Machines:
         assert unit.wake is not None  # the agenda entry is the wake
         reason, unit.wake = unit.wake.reason, None
         book(unit, self._floor.now)
-        if reason == "repair":
+        if reason == "state":
+            unit.control.acting = 0.0
+        elif reason == "repair":
             unit.repair = None
         elif reason == "job" and unit.job is not None:
             unit.job.remaining = 0.0
         else:
             self.fail(unit, reason)
             return
-        self._decide(unit)
+        self.decide(unit)
+
+
+def aim(unit: Unit) -> State:
+    """The state that a machine is to reach: the operator's, else that of its goal; a broken one stays in Aborted."""
+    control, repair = unit.control, unit.repair
+    if control.kept is not None:
+        return control.kept
+    if repair is not None and repair.activity is Activity.Breakdown:
+        return State.Aborted
+    if repair is not None and control.state in RESTING:
+        return control.state
+    return MEANINGS[control.goal].state
+
+
+def present(unit: Unit) -> Verdict:
+    """What the present second is booked to. On the way to a stop it is the stop, on the way back still the stop.
+
+    Resetting and starting after a rest are a start-up.
+    """
+    control, target = unit.control, aim(unit)
+    if control.state == target or (control.state in WINDING_DOWN and target is not State.Execute):
+        return control.goal, control.reason
+    if unit.activity in RESTS and control.state in (State.Resetting, State.Starting):
+        return Activity.StartUp, ""
+    return unit.activity, unit.culprit
+
+
+def mode_of(unit: Unit) -> Mode:
+    """The operator's mode while the machine is the operator's, else Maintenance while it is repaired."""
+    if unit.control.kept is not None:
+        return unit.control.mode
+    return Mode.Maintenance if unit.activity in MAINTAINED else Mode.Produce
 
 
 def book(unit: Unit, now: float) -> None:
-    """Book the time since the last booking to the present activity, and let work, repair and wear go on by it."""
-    elapsed = now - unit.since
+    """Book the time since the last booking to activity, state and mode; let work, repair and wear go on by it."""
+    elapsed, control = now - unit.since, unit.control
+    if elapsed <= 0.0:
+        return
     unit.since = now
     unit.times[unit.activity] += elapsed
-    if unit.activity in WORKING and unit.job is not None:
-        unit.job.remaining = max(unit.job.remaining - elapsed, 0.0)
-    elif unit.activity in REPAIRING and unit.repair is not None:
-        unit.repair.remaining = max(unit.repair.remaining - elapsed, 0.0)
-    if unit.activity == Activity.Running:
+    control.states[control.state] += elapsed
+    control.modes[control.mode] += elapsed
+    control.acting = max(control.acting - elapsed, 0.0)
+    if unit.culprit:
+        key = int(unit.activity), unit.culprit
+        unit.losses[key] = unit.losses.get(key, 0.0) + elapsed
+    _go_on(unit, elapsed)
+
+
+def _go_on(unit: Unit, elapsed: float) -> None:
+    """Let the work, the repair and the wear of a machine go on."""
+    job, repair = unit.job, unit.repair
+    if job is not None and job.activity is unit.activity:
+        job.remaining = max(job.remaining - elapsed * unit.pace, 0.0)
+    if repair is not None and repair.activity is unit.activity:
+        repair.remaining = max(repair.remaining - elapsed, 0.0)
+    if unit.activity is Activity.Running:
         unit.tool_age += elapsed
         for failure in unit.failures.values():
             failure.remaining -= elapsed
@@ -130,19 +243,15 @@ def book(unit: Unit, now: float) -> None:
 
 
 def next_end(unit: Unit) -> tuple[float, str] | None:
-    """When the present activity ends by itself, and by what; None when it waits for others."""
-    if unit.activity in REPAIRING and unit.repair is not None:
-        return unit.repair.remaining, "repair"
+    """When the present activity or state ends by itself, and by what; None when it waits for others."""
+    job, repair = unit.job, unit.repair
     ends: list[tuple[float, str]] = []
-    if unit.activity in WORKING and unit.job is not None:
-        ends.append((unit.job.remaining, "job"))
-    if unit.activity == Activity.Running:
+    if unit.control.acting > 0.0:
+        ends.append((unit.control.acting, "state"))
+    if job is not None and job.activity is unit.activity:
+        ends.append((job.remaining / unit.pace, "job"))
+    if repair is not None and repair.activity is unit.activity:
+        ends.append((repair.remaining, "repair"))
+    if unit.activity is Activity.Running:
         ends += [(failure.remaining, fault) for fault, failure in unit.failures.items()]
     return min(ends, default=None)
-
-
-def drive(state: State, goal: State) -> State:
-    """Command a machine to a state by the legal way; acting states take no time."""
-    for command in route(state, goal):
-        state = FINISHES[ALLOWED[command][1]]
-    return state

@@ -16,11 +16,11 @@ from plant_model.accounting import (
     together,
     work_in_process,
 )
-from plant_model.activity import ACTIVITIES, MEANINGS, Activity
+from plant_model.activity import ACTIVITIES, Activity
 from plant_model.packml import Mode, State
 from plant_model.sensing import Sensor, SignalType, View
 from plant_model.spec import PlantSpec
-from plant_model.state import PlantState
+from plant_model.state import PlantState, Unit
 
 V = TypeVar("V")
 STATES = tuple(state.name for state in State)
@@ -56,7 +56,8 @@ class LineView:
         self.spec, self.state, self.now = spec, state, state.agenda.now
         self.views = views
         self.last = views["Moulding"]  # the machine at the end of the line
-        self.total = line(spec, state, self.now)  # since the epoch
+        drawn = sum(view.electricity for view in views.values())
+        self.total = line(spec, state, self.now, drawn)  # since the epoch
         self.window = self.total.since(state.marks[0].line)
         counted = together([views[name].counts for name in constraint])
         self.performance = line_performance(self.window, counted, len(constraint))  # in the rolling window
@@ -116,20 +117,28 @@ def kpis(view: Callable[[V], Performance]) -> tuple[Sensor[V], ...]:
     )
 
 
-def status(activity: Callable[[V], Activity]) -> tuple[Sensor[V], ...]:
+def status(unit: Callable[[V], Unit]) -> tuple[Sensor[V], ...]:
     """The rows of the group Status that follow from what a machine does."""
     number: dict[str, Any] = {"type": SignalType.ENUM}
+    words = "What it does, or why it does not"
     return (
-        tag("Status", "State", lambda v: int(MEANINGS[activity(v)].state), "PackML state", enum=STATES, **number),
-        tag("Status", "Mode", lambda v: int(MEANINGS[activity(v)].mode), "PackML mode", enum=MODES, **number),
-        tag(
-            "Status",
-            "StopReason",
-            lambda v: int(activity(v)),
-            "What it does, or why it does not",
-            enum=ACTIVITIES,
-            **number,
-        ),
+        tag("Status", "State", lambda v: int(unit(v).control.state), "PackML state", enum=STATES, **number),
+        tag("Status", "Mode", lambda v: int(unit(v).control.mode), "PackML mode", enum=MODES, **number),
+        tag("Status", "StopReason", lambda v: int(unit(v).activity), words, enum=ACTIVITIES, **number),
+    )
+
+
+def pack_tags() -> tuple[Sensor[View], ...]:
+    """The PackTags of a machine (OPC 30050) beside state, mode, speed and counts."""
+    flag: dict[str, Any] = {"type": SignalType.BOOLEAN}
+    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0, "historised": False}
+    return (
+        tag("Status", "EquipmentBlocked", lambda v: v.activity is Activity.Blocked, "It cannot deliver", **flag),
+        tag("Status", "EquipmentStarved", lambda v: v.activity is Activity.Starved, "Nothing comes to it", **flag),
+        tag("Status", "StateCurrentTime", lambda v: v.now - v.unit.control.entered, "Time in this state", **seconds),
+        tag("Status", "StateCumulativeTime", lambda v: v.in_state, "Time in states like this one, in all", **seconds),
+        tag("Status", "ModeCumulativeTime", lambda v: v.in_mode, "Time in this mode, in all", **seconds),
+        tag("Status", "AccTimeSinceReset", lambda v: v.now - v.unit.control.reset, "Time since Resetting", **seconds),
     )
 
 
@@ -187,12 +196,15 @@ def energy(present: Callable[[V], float], total: Callable[[V], float], rated: fl
 def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
     """What every machine shows."""
     name: dict[str, Any] = {"type": SignalType.STRING, "historised": False}
+    mass: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3}
     product: Sensor[View] = tag("Production", "Product", lambda v: v.product, "Product it is set up for", **name)
     branded = () if station in BEANS else (product,)
     return (
-        *status(lambda v: v.activity),
+        *status(lambda v: v.unit),
         tag("Status", "Culprit", lambda v: v.unit.culprit, "Who starves or blocks it, or the fault", **name),
+        *pack_tags(),
         *speeds(lambda v: v.design_speed, lambda v: v.speed),
+        tag("Production", "ProdConsumedCount", lambda v: v.unit.ledger.taken, "Mass that was taken in", **mass),
         *production(lambda v: v.unit.ledger.processed, lambda v: v.unit.ledger.defective),
         balance(lambda v: imbalance(v.unit)),
         tag("Production", "LotId", lambda v: v.unit.lot, "The last lot it took", **name),
@@ -205,7 +217,7 @@ def several(spec: PlantSpec, station: str) -> tuple[Sensor[StationView], ...]:
     """What a station of several machines shows of them together."""
     rated = spec.stations[station].power_kw * spec.stations.Conching.machines
     return (
-        *status(lambda v: v.leader.activity),
+        *status(lambda v: v.leader.unit),
         *speeds(lambda v: v.total(lambda m: m.design_speed), lambda v: v.total(lambda m: m.speed)),
         *production(
             lambda v: v.total(lambda m: m.unit.ledger.processed), lambda v: v.total(lambda m: m.unit.ledger.defective)
@@ -222,7 +234,7 @@ def whole_line(spec: PlantSpec) -> tuple[Sensor[LineView], ...]:
     )
     rated += spec.stations.Conching.power_kw * spec.stations.Conching.machines + spec.power.base_load_kw
     return (
-        *status(lambda v: v.last.activity),
+        *status(lambda v: v.last.unit),
         *_line_counts(),
         balance(lambda v: plant_imbalance(v.state)),
         *energy(lambda v: v.power, lambda v: v.total.electricity, rated),

@@ -90,6 +90,28 @@ ALLOWED = {
 """Commands: the states that take them, and the acting state that follows."""
 
 
+WINDING_DOWN = frozenset(
+    {State.Holding, State.Suspending, State.Aborting, State.Stopping, State.Completing},
+)
+"""Acting states that lead out of production; the others lead back to it."""
+
+
+@cache
+def next_command(state: State, goal: State) -> Command | None:
+    """What brings a machine nearer to a waiting state (or Execute); None when it is there, or must finish acting."""
+    if FINISHES.get(state, state) == goal:
+        return None
+    if state not in FINISHES:
+        return route(state, goal)[0]
+    ways = ((command, acting) for command, (allowed, acting) in ALLOWED.items() if state in allowed)
+    return next((command for command, acting in ways if FINISHES[acting] == goal), None)
+
+
+def accepted(state: State) -> tuple[Command, ...]:
+    """The commands that a state takes."""
+    return tuple(command for command, (allowed, _) in ALLOWED.items() if state in allowed)
+
+
 @cache
 def route(start: State, goal: State) -> tuple[Command, ...]:
     """The shortest sequence of commands from one waiting state (or Execute) to another."""

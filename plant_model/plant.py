@@ -8,12 +8,13 @@ from plant_model import snapshot
 from plant_model.accounting import Accounting
 from plant_model.calendar import Shifts
 from plant_model.clock import Agenda, Handler
+from plant_model.commands import MODES, names, refusal_of_command, refusal_of_mode, refusal_of_speed
 from plant_model.demand import Demand
 from plant_model.events import PlantEvent
 from plant_model.floor import Floor
 from plant_model.layout import capacities, finished, first_contents, units, watchers
 from plant_model.machine import Machines, Station
-from plant_model.packml import State
+from plant_model.packml import Command, Mode
 from plant_model.randomness import Streams, time_to_failure
 from plant_model.sensor_faults import SensorFaults, UnknownSensorError
 from plant_model.snapshot import SnapshotError
@@ -104,15 +105,11 @@ class Plant:
 
         PlantError when there is no such machine or fault, or the machine is stopped by one already.
         """
-        known = self.faults()
-        if station not in known:
-            message = f"there is no machine {station!r}; there are {', '.join(known)}"
-            raise PlantError(message)
-        if fault not in known[station]:
-            own = (*self.state.units[station].failures, "Sensors.Dead", "Sensors.Stuck and more: see faults()")
+        unit = self._unit(station)
+        if fault not in self.faults()[station]:
+            own = (*unit.failures, "Sensors.Dead", "Sensors.Stuck and more: see faults()")
             message = f"{station} has no fault {fault!r}; it has {', '.join(own)}"
             raise PlantError(message)
-        unit = self.state.units[station]
         if fault not in unit.failures:
             self._sensor_faults.command(station, fault)
             return
@@ -135,6 +132,40 @@ class Plant:
             self._sensor_faults.clear(node)
         except UnknownSensorError as error:
             raise PlantError(str(error)) from error
+
+    def command(self, unit: str, command: str) -> None:
+        """Command a machine by PackML: Start, Stop, Hold, …. PlantError says why its state does not take it."""
+        machine, known = self._unit(unit), Command.__members__
+        if command not in known:
+            message = f"there is no command {command!r}; there are {', '.join(known)}"
+            raise PlantError(message)
+        _refuse(refusal_of_command(machine, known[command]))
+        self._machines.command(machine, known[command])
+        self._floor.settle()
+
+    def set_mode(self, unit: str, mode: str) -> None:
+        """Set the mode of a machine that stands still: Produce, Maintenance or Manual. PlantError says why not."""
+        machine, known = self._unit(unit), Mode.__members__
+        if mode not in known:
+            message = f"there is no mode {mode!r}; there are {names(MODES)}"
+            raise PlantError(message)
+        _refuse(refusal_of_mode(machine, known[mode]))
+        self._machines.set_mode(machine, known[mode])
+        self._floor.settle()
+
+    def set_speed(self, unit: str, share: float) -> None:
+        """Let a machine run at a share of its design speed, 0.1 … 1. PlantError says why not."""
+        machine = self._unit(unit)
+        _refuse(refusal_of_speed(machine, share))
+        self._machines.set_speed(machine, share)
+        self._floor.settle()
+
+    def _unit(self, name: str) -> Unit:
+        """A machine by name. PlantError when there is none."""
+        if name not in self.state.units:
+            message = f"there is no machine {name!r}; there are {', '.join(self.state.units)}"
+            raise PlantError(message)
+        return self.state.units[name]
 
     def _open(self) -> None:
         """Begin at the epoch."""
@@ -162,6 +193,11 @@ class Plant:
         if material in self.spec.storages:
             return self._supply.lot(material, mass, number)
         return Lot(number, material, mass, 0.0)
+
+
+def _refuse(reason: str) -> None:
+    if reason:
+        raise PlantError(reason)
 
 
 def _settled(floor: Floor, handler: Handler) -> Handler:
@@ -192,4 +228,4 @@ def new_unit(spec: PlantSpec, streams: Streams, name: str, station: str) -> Unit
         fault: Failure(time_to_failure(streams[f"{name}.{fault}.life"], mode))
         for fault, mode in spec.stations[station].failures.items()
     }
-    return Unit(name, station, state=State.Idle, failures=failures)
+    return Unit(name, station, failures=failures)

@@ -133,7 +133,7 @@ class View:
     @property
     def left(self) -> float:
         """Seconds of work left in the present phase."""
-        return (1.0 - self.done) * self.job.duration if self.job else 0.0
+        return (1.0 - self.done) * self.job.duration / self.unit.control.share if self.job else 0.0
 
     @property
     def product(self) -> str:
@@ -165,7 +165,19 @@ class View:
     def speed(self) -> float:
         """Speed in kg/h now: the design speed, less what the present job is slower than planned."""
         slower = self.job.planned / self.job.duration if self.job else 1.0
-        return self.design_speed * slower * self.on
+        return self.design_speed * slower * self.on * self.unit.control.share
+
+    @property
+    def in_state(self) -> float:
+        """Seconds in states like the present one since the epoch."""
+        control = self.unit.control
+        return control.states[control.state] + self.now - self.unit.since
+
+    @property
+    def in_mode(self) -> float:
+        """Seconds in the present mode since the epoch."""
+        control = self.unit.control
+        return control.modes[control.mode] + self.now - self.unit.since
 
     @property
     def tool_hours(self) -> float:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from plant_model.business import Costs, Demand, Policy, Power, Supplier
 from plant_model.equipment import ROUNDING, STATIONS, Celsius, Stations, Triangular
+from plant_model.handling import ActingTimes
 from plant_model.schema import (
     UNUSABLE,
     Bounds,
@@ -173,6 +174,7 @@ class PlantSpec:
     stations: Stations
     time_factor: Triangular  # on nominal times of lots and batches
     minor_stop_max_s: NotNegative  # a shorter stop is a minor one
+    acting_s: ActingTimes
     buffers: Buffers
     transport_min: Mapping[str, NotNegative]
     storages: Mapping[str, Storage]

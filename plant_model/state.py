@@ -9,7 +9,7 @@ from enum import Enum, auto
 from plant_model.activity import ACTIVITIES, Activity
 from plant_model.clock import Agenda
 from plant_model.events import PlantEvent
-from plant_model.packml import State
+from plant_model.packml import Mode, State
 from plant_model.randomness import Streams
 
 ROUNDING_KG = 1e-6
@@ -110,7 +110,7 @@ class Wake:
     """The agenda entry that ends the present activity, and what it will be the end of."""
 
     entry: int
-    reason: str  # "job", "repair" or a failure mode
+    reason: str  # "state", "job", "repair" or a failure mode
 
 
 @dataclass(slots=True)
@@ -143,9 +143,28 @@ class Ledger:
     defective: float = 0.0
     earned: float = 0.0  # ideal seconds of what was processed (sum of PRI x PQ)
     lost: float = 0.0  # ideal seconds of what was defective (sum of PRI x SQ)
+    start_up_lost: float = 0.0  # … the part of it that was made first after a setup or start-up
     rejects: dict[str, int] = field(default_factory=dict)  # pieces by cause
     minor_stops: int = 0
     breakdowns: int = 0
+
+
+@dataclass(slots=True)
+class Control:
+    """The PackML side of a machine: state, mode, where it is to go, and the seconds in each state and mode."""
+
+    state: State = State.Idle
+    goal: Activity = Activity.NoOrder  # what it does as soon as its state lets it
+    reason: str = ""  # the culprit of the goal
+    acting: float = 0.0  # seconds left in the present acting state
+    entered: float = 0.0  # when it came into its state
+    kept: State | None = None  # the operator keeps it there
+    mode: Mode = Mode.Produce
+    mode_entered: float = 0.0
+    share: float = 1.0  # of the design speed, as the operator set it
+    reset: float = 0.0  # when it was reset last
+    states: list[float] = field(default_factory=lambda: [0.0] * len(State))
+    modes: list[float] = field(default_factory=lambda: [0.0] * len(Mode))
 
 
 @dataclass(slots=True)
@@ -154,21 +173,34 @@ class Unit:
 
     name: str
     station: str
-    activity: Activity = Activity.NoOrder
+    activity: Activity = Activity.NoOrder  # what its time is booked to
     culprit: str = ""  # who starves or blocks it, or the fault
-    state: State = State.Idle
+    control: Control = field(default_factory=Control)
     since: float = 0.0  # up to here everything is booked
     times: list[float] = field(default_factory=lambda: [0.0] * len(ACTIVITIES))
+    losses: dict[tuple[int, str], float] = field(default_factory=dict)  # s by activity and culprit, where there is one
     failures: dict[str, Failure] = field(default_factory=dict)
     repair: Repair | None = None
     job: Job | None = None
     wake: Wake | None = None
     product: str = ""  # what it is set up for
     lot: str = ""  # the last lot it had
+    fresh: bool = True  # a setup or start-up has ended since the last lot was begun
+    first: bool = False  # the lot in work is the first one after it
     tool_age: float = 0.0  # seconds of operation since its tools were new
     loose: float = 0.0  # kg of pieces that do not fill a case yet
     warmth: Warmth = field(default_factory=Warmth)
     ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def state(self) -> State:
+        """Its PackML state."""
+        return self.control.state
+
+    @property
+    def pace(self) -> float:
+        """Seconds of work done in a second: the share of the design speed while it runs."""
+        return self.control.share if self.activity is Activity.Running else 1.0
 
 
 @dataclass(slots=True)

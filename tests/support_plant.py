@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from plant_model.accounting import imbalance, plant_imbalance
+from plant_model.activity import Activity
+from plant_model.packml import State
 from plant_model.plant import Plant
 from plant_model.spec import PlantSpec, parse
 
@@ -60,6 +62,9 @@ def assert_sound(plant: Plant) -> None:
         assert abs(imbalance(unit)) <= 1e-9 * max(unit.ledger.taken, 1.0), unit.name
         booked = sum(unit.times) + plant.now - unit.since
         assert abs(booked - plant.now) <= 1e-9 * max(plant.now, 1.0), unit.name
+        for seconds in (unit.control.states, unit.control.modes):
+            assert abs(sum(seconds) - sum(unit.times)) <= 1e-9 * max(plant.now, 1.0), unit.name
+        assert (unit.activity is Activity.Running) == (unit.state is State.Execute), unit.name
     for buffer in plant.state.buffers.values():
         assert all(lot.mass >= 0.0 for lot in buffer.lots), buffer.name
         assert buffer.room >= -1e-5, buffer.name

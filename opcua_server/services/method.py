@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import structlog
 from asyncua import ua
 from asyncua.crypto.permission_rules import User
 from asyncua.server.address_space import MethodService
@@ -13,6 +14,7 @@ from opcua_server.services.attribute import may_operate
 from opcua_server.uatypes import Foreign, status
 
 _GOOD = ua.StatusCode()
+_log = structlog.get_logger(__name__)
 
 
 class ArgumentError(ValueError):
@@ -23,9 +25,13 @@ class ArgumentError(ValueError):
         self.index, self.status = index, status
 
 
+class StateError(Exception):
+    """The object cannot do it in its present state; the text says why."""
+
+
 @dataclass(frozen=True)
 class Method:
-    """A method of one object. `work` takes the arguments' values and may raise ArgumentError."""
+    """A method of one object. `work` takes the arguments' values and may raise ArgumentError or StateError."""
 
     object: ua.NodeId
     types: tuple[ua.VariantType, ...]
@@ -93,4 +99,7 @@ async def _run(method: Method, arguments: list[ua.Variant]) -> ua.CallMethodResu
     except ArgumentError as error:
         results[error.index] = status(error.status)
         return ua.CallMethodResult(StatusCode=status("BadInvalidArgument"), InputArgumentResults=results)
+    except StateError as error:
+        _log.info("a call was refused", reason=str(error))
+        return _refused("BadInvalidState")
     return ua.CallMethodResult(InputArgumentResults=results)

@@ -53,6 +53,7 @@ class Workplace(ABC):
         factor = triangular(self.floor.stream(f"{unit.name}.time"), self.spec.time_factor)
         unit.job = Job(phase, Activity.Running, lot.material, seconds * factor, seconds * factor, planned, lot)
         unit.lot = lot.id
+        unit.first, unit.fresh = unit.fresh, False
         return unit.job
 
     def set_up(self, unit: Unit, phase: Activity, seconds: float, product: str) -> None:
@@ -111,6 +112,7 @@ class Workplace(ABC):
         """Book mass that was processed in vain."""
         unit.ledger.defective += mass
         unit.ledger.lost += mass * self.planned(product)
+        unit.ledger.start_up_lost += mass * self.planned(product) * unit.first
 
     def planned(self, product: str) -> float:
         """PRI: ideal seconds per kg."""

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support_plant import DAY, HOUR, WEEK, plant_data, shipped, unlimited
 
 from plant_model.accounting import Counts, counts, line, line_performance, performance, together
-from plant_model.activity import Activity
 from plant_model.capacity import constraint, line_seconds, liquor_yield, mass_ratio, planned_seconds, roasting_minutes
 from plant_model.costs import electricity
+from plant_model.packml import State
 from plant_model.plant import Plant
 from plant_model.spec import parse
 
@@ -97,9 +97,10 @@ def test_energy_is_power_by_time() -> None:
     plant.advance(DAY)
     for unit in plant.state.units.values():
         rated, shares = SPEC.stations[unit.station].power_kw, SPEC.power.shares
-        assert shares[Activity.Running] == 1.0
-        by_hand = sum(seconds * shares[i] for i, seconds in enumerate(unit.times)) * rated / HOUR
-        by_hand += (plant.now - unit.since) * shares[unit.activity] * rated / HOUR
+        assert shares[State.Execute] == shares[State.Starting] == 1.0
+        assert shares[State.Suspending] == shares[State.Suspended] == SPEC.power.Suspended
+        by_hand = sum(seconds * shares[i] for i, seconds in enumerate(unit.control.states)) * rated / HOUR
+        by_hand += (plant.now - unit.since) * shares[unit.state] * rated / HOUR
         assert electricity(SPEC, unit, plant.now) == pytest.approx(by_hand)
         assert 0 < by_hand < 24 * rated + 1e-9
 

@@ -33,7 +33,7 @@ def test_an_injected_fault_stops_the_machine_until_it_is_repaired() -> None:
     plant.advance(6 * HOUR)
     plant.inject_fault("Conche1", "DriveFault")
     unit = plant.state.units["Conche1"]
-    assert (unit.activity, unit.state, unit.culprit) == (Activity.Breakdown, State.Aborted, "DriveFault")
+    assert (unit.activity, unit.state, unit.culprit) == (Activity.Breakdown, State.Aborting, "DriveFault")
     work = unit.job.remaining if unit.job else None
     (event,) = [event for event in plant.advance(plant.now + 1) if event.kind == "machine_failure"]
     assert event.source == ("Machines", "ChocolateLine1", "Components", "Conching", "Components", "Conche1")

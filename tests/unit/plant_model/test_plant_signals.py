@@ -38,7 +38,7 @@ UNITS = {
         "KWH",
         "KWT",
     ),
-    *("MBR", "MQH", "P1", "RPM"),
+    *("MBR", "MQH", "P1", "RPM", "SEC"),
 }
 PYTHON_TYPES: dict[SignalType, type] = {
     SignalType.BOOLEAN: bool,
@@ -234,7 +234,8 @@ def test_a_broken_machine_shows_it() -> None:
     plant = ran(5 * HOUR)
     plant.inject_fault("Grinding", "MillOverload")
     shown = read(plant)
-    assert TABLE[PLACE["Line1.Grinding.Status.State"]].enum[shown["Line1.Grinding.Status.State"]] in ("Aborted", "Held")
+    state = "Line1.Grinding.Status.State"
+    assert TABLE[PLACE[state]].enum[shown[state]] in ("Aborting", "Holding")
     assert shown["Line1.Grinding.Status.Culprit"] == "MillOverload"
     assert shown["Line1.Grinding.Status.CurMachSpeed"] == 0
 
