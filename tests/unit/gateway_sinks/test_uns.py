@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -242,20 +241,6 @@ async def test_closing_twice_or_unopened_is_fine(world: World) -> None:
     await world.sink.open(catalogue())
     await world.sink.close()
     await world.sink.close()
-
-
-async def test_the_event_loop_is_never_held_for_long(world: World) -> None:
-    turns: list[float] = []
-
-    async def watch() -> None:
-        while True:
-            turns.append(asyncio.get_running_loop().time())
-            await asyncio.sleep(0)
-
-    watcher = asyncio.create_task(watch())
-    await world.write(batch(column(np.arange(2000.0), [1] * 2000)), tag(1))
-    watcher.cancel()
-    assert max(np.diff(turns)) < 0.1
 
 
 def test_templates_that_naming_cannot_fill_are_refused() -> None:
