@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from numpy.random import Generator
@@ -12,7 +12,7 @@ from plant_model.clock import Clock, Handler
 from plant_model.events import PlantEvent
 from plant_model.layout import unit_path
 from plant_model.spec import PlantSpec
-from plant_model.state import Buffer, Lot, PlantState, Unit
+from plant_model.state import Buffer, Lot, PlantState, Record, Unit
 
 
 class Floor:
@@ -71,6 +71,19 @@ class Floor:
             del self._stirred[name]
             self.watchers[name]()
 
+    def join(self, pieces: Sequence[Lot], prefix: str, material: str) -> Lot:
+        """A new lot of pieces."""
+        return self.trace(flow.join(pieces, self.number(prefix), material, self.now))
+
+    def trace(self, lot: Lot) -> Lot:
+        """Remember a lot that has just been made, and give it back."""
+        lots = self.state.lots
+        lots[lot.id] = Record(lot.material, lot.made, lot.mass, lot.sources, lot.cases)
+        for source, mass in lot.sources:
+            if source in lots:
+                lots[source].given += mass
+        return lot
+
     def withdraw(self, name: str, mass: float) -> list[Lot]:
         """Take mass out of a buffer; purchased material is booked as used."""
         buffer = self.buffer(name)
@@ -87,8 +100,10 @@ class Floor:
         self.clock.schedule(minutes * 60.0, "arrive", name)
 
     def put(self, lot: Lot, name: str) -> None:
-        """Put a lot in at once."""
+        """Put a lot in at once; one that came from outside is remembered."""
         buffer = self.buffer(name)
+        if lot.id not in self.state.lots:
+            self.trace(lot)
         buffer.lots.append(lot)
         self.touch(buffer)
 

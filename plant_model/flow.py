@@ -67,3 +67,17 @@ def join(pieces: Sequence[Lot], lot_id: str, material: str, now: float) -> Lot:
     moisture = sum(piece.mass * piece.moisture for piece in pieces) / mass
     foreign = sum(piece.mass * piece.foreign for piece in pieces) / mass
     return Lot(lot_id, material, mass, now, moisture, foreign, sources=tuple(parts.items()))
+
+
+def take_pieces(pieces: dict[str, float], mass: float) -> dict[str, float]:
+    """Take the oldest `mass` kg out of pieces by lot, or what there is."""
+    taken: dict[str, float] = {}
+    left = mass
+    for name, part in list(pieces.items()):
+        if part <= left:
+            taken[name] = pieces.pop(name)
+            left -= part
+        elif left > 0.0:
+            taken[name], pieces[name] = left, part - left
+            left = 0.0
+    return taken

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from plant_model import snapshot
 from plant_model.accounting import Accounting
@@ -12,6 +13,7 @@ from plant_model.commands import MODES, names, refusal_of_command, refusal_of_mo
 from plant_model.demand import Demand
 from plant_model.events import PlantEvent
 from plant_model.floor import Floor
+from plant_model.genealogy import Fate, Genealogy, UnknownLotError, contents, fate, origins
 from plant_model.layout import capacities, finished, first_contents, units, watchers
 from plant_model.machine import Machines, Station
 from plant_model.packml import Command, Mode
@@ -32,6 +34,7 @@ from plant_model.supply import Supply
 
 __all__ = ["Plant", "PlantError", "PlantEvent", "SnapshotError"]
 
+Answer = TypeVar("Answer")
 WORKPLACES: tuple[type[Workplace], ...] = (Cleaning, Roasting, Grinding, Mixing, Conching, Tempering, Moulding)
 
 
@@ -53,6 +56,7 @@ class Plant:
         self._demand = Demand(floor)
         self._accounting = Accounting(floor)
         self._shifts = Shifts(floor, self._machines)
+        self._genealogy = Genealogy(floor)
         self._sensor_faults = SensorFaults(spec, self.state)
         floor.handlers.update({name: _settled(floor, handler) for name, handler in floor.handlers.items()})
         if state is None:
@@ -167,12 +171,25 @@ class Plant:
             raise PlantError(message)
         return self.state.units[name]
 
+    def contents(self, lot: str) -> dict[str, float]:
+        """Mass in kg by lot of all that went into a lot, deliveries to semi-finished. PlantError if unknown."""
+        return _known(contents, self.state, lot)
+
+    def origins(self, lot: str) -> dict[str, float]:
+        """Mass in kg by delivery in a lot: which bean lots are in this case. PlantError if unknown."""
+        return _known(origins, self.state, lot)
+
+    def fate(self, lot: str) -> Fate:
+        """Where the mass of a lot went: which cases hold this delivery. PlantError if unknown."""
+        return _known(fate, self.state, lot)
+
     def _open(self) -> None:
         """Begin at the epoch."""
         self._fill()
         self._shifts.open()
         self._accounting.open()
         self._demand.open()
+        self._genealogy.open()
         self._machines.decide_all()
         self._floor.settle()
 
@@ -182,10 +199,10 @@ class Plant:
         for name, (material, mass) in first_contents(self.spec).items():
             if mass > 0.0:
                 lot = self._first_lot(material, mass)
-                floor.buffer(name).lots.append(lot)
                 floor.state.books.delivered_mass += lot.mass
                 if name == finished(material):
                     lot.cases = self.spec.products[material].initial_cases
+                floor.put(lot, name)
         floor.stir(*floor.watchers)
 
     def _first_lot(self, material: str, mass: float) -> Lot:
@@ -198,6 +215,13 @@ class Plant:
 def _refuse(reason: str) -> None:
     if reason:
         raise PlantError(reason)
+
+
+def _known(query: Callable[[PlantState, str], Answer], state: PlantState, lot: str) -> Answer:
+    try:
+        return query(state, lot)
+    except UnknownLotError as error:
+        raise PlantError(str(error)) from error
 
 
 def _settled(floor: Floor, handler: Handler) -> Handler:

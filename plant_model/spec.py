@@ -175,6 +175,7 @@ class PlantSpec:
     time_factor: Triangular  # on nominal times of lots and batches
     minor_stop_max_s: NotNegative  # a shorter stop is a minor one
     acting_s: ActingTimes
+    trace_d: Positive  # for so long a lot can be followed after it has left the plant
     buffers: Buffers
     transport_min: Mapping[str, NotNegative]
     storages: Mapping[str, Storage]

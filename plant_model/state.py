@@ -36,6 +36,22 @@ class Lot:
 
 
 @dataclass(slots=True)
+class Record:
+    """What is remembered of a lot."""
+
+    material: str
+    made: float
+    mass: float  # when it was made
+    sources: tuple[tuple[str, float], ...]
+    cases: int = 0
+    given: float = 0.0  # kg that went into other lots
+
+    def __reduce__(self) -> tuple[type[Record], tuple[object, ...]]:
+        """Pickle in a row: there are thousands."""
+        return Record, (self.material, self.made, self.mass, self.sources, self.cases, self.given)
+
+
+@dataclass(slots=True)
 class Buffer:
     """A store, tank, bin or conche vessel: lots in first-in-first-out order."""
 
@@ -188,7 +204,7 @@ class Unit:
     fresh: bool = True  # a setup or start-up has ended since the last lot was begun
     first: bool = False  # the lot in work is the first one after it
     tool_age: float = 0.0  # seconds of operation since its tools were new
-    loose: float = 0.0  # kg of pieces that do not fill a case yet
+    open_cases: dict[str, float] = field(default_factory=dict)  # kg by lot of pieces that do not fill a case yet
     warmth: Warmth = field(default_factory=Warmth)
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -201,6 +217,11 @@ class Unit:
     def pace(self) -> float:
         """Seconds of work done in a second: the share of the design speed while it runs."""
         return self.control.share if self.activity is Activity.Running else 1.0
+
+    @property
+    def loose(self) -> float:
+        """Mass in kg of the pieces that do not fill a case yet."""
+        return sum(self.open_cases.values())
 
 
 @dataclass(slots=True)
@@ -318,4 +339,5 @@ class PlantState:
     marks: list[Mark] = field(default_factory=list)
     serial: int = 0  # the last number given to a lot, order or delivery
     events: list[PlantEvent] = field(default_factory=list)  # not yet told
+    lots: dict[str, Record] = field(default_factory=dict)  # by id, in the order in which they were made
     sensor_faults: dict[str, SensorFault] = field(default_factory=dict)  # by node

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from plant_model import flow
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
 from plant_model.equipment import Triangular
@@ -79,7 +78,7 @@ class Workplace(ABC):
         if self.floor.buffer(inlet).level < mass:
             return None
         pieces = self.floor.withdraw(inlet, mass)
-        lot = flow.join(pieces, self.floor.number(self.name), material, self.floor.now)
+        lot = self.floor.join(pieces, self.name, material)
         unit.ledger.taken += lot.mass
         return lot
 

@@ -49,7 +49,7 @@ class Conching(Workplace):
         unit.product = vessel.product
 
     def _empty(self, unit: Unit, vessel: Buffer, target: Buffer) -> None:
-        lot = flow.join(flow.take_all(vessel), self.floor.number(self.name), unit.product, self.floor.now)
+        lot = self.floor.join(flow.take_all(vessel), self.name, unit.product)
         self.floor.touch(vessel)
         del target.reserved[unit.name]
         unit.ledger.taken += lot.mass

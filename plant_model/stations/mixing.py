@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from plant_model import flow
 from plant_model.activity import Activity
 from plant_model.capacity import refining_seconds
 from plant_model.layout import conche_names, rework
@@ -57,7 +56,7 @@ class Mixing(Workplace):
 
     def _dose(self, unit: Unit, product: str, needs: dict[str, float]) -> None:
         pieces = [piece for name, mass in needs.items() for piece in self.floor.withdraw(name, mass)]
-        lot = flow.join(pieces, self.floor.number(self.name), product, self.floor.now)
+        lot = self.floor.join(pieces, self.name, product)
         unit.ledger.taken += lot.mass
         self.floor.state.campaign.batches_left -= 1
         shape = self.spec.stations.Mixing.mix_min

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plant_model import flow
 from plant_model.activity import Activity
 from plant_model.capacity import constraint, line_seconds
 from plant_model.floor import Floor
@@ -42,8 +43,8 @@ class Moulding(Workplace):
         """Inspect and pack a lot; open cases are emptied before another product comes."""
         if job.activity is not Activity.Running:
             if job.activity is Activity.Changeover and unit.loose > 0.0:
-                self._return(unit, unit.loose)
-                unit.loose = 0.0
+                pieces, unit.open_cases = unit.open_cases, {}
+                self._return(unit, pieces)
             self.end_setup(unit, job)
             return None
         assert job.lot is not None  # a lot was taken
@@ -65,30 +66,34 @@ class Moulding(Workplace):
         books.earned += lot.mass * ideal
         books.lost += bad * ideal
         self.reject(unit, bad, lot.material)
-        self._return(unit, bad)
+        self._return(unit, {lot.id: bad})
         return bad
 
-    def _return(self, unit: Unit, mass: float) -> None:
+    def _return(self, unit: Unit, pieces: dict[str, float]) -> None:
         """Send bars back to mixing as far as allowed, scrap the others."""
-        store = self.floor.buffer(rework(unit.product))
+        store, mass = self.floor.buffer(rework(unit.product)), sum(pieces.values())
         again = min(mass * self.spec.stations.Moulding.rework_share, store.room)
         unit.ledger.made += again
         self.discard(unit, "Scrap", mass - again)
-        self.floor.put(Lot(self.floor.number("Rework"), unit.product, again, self.floor.now), store.name)
+        if again > 0.0:
+            sources = tuple((name, part * again / mass) for name, part in pieces.items())
+            lot = Lot(self.floor.number("Rework"), unit.product, again, self.floor.now, sources=sources)
+            self.floor.put(lot, store.name)
 
     def _pack(self, unit: Unit, lot: Lot, good: float) -> None:
         """Fill cases; what is left over waits loose for the next lot."""
         moulding, books = self.spec.stations.Moulding, self.floor.state.books
-        unit.loose += good
+        unit.open_cases[lot.id] = good
         cases = int(unit.loose / self.spec.case_kg)
         if cases == 0:
             return
         mass = cases * self.spec.case_kg
-        unit.loose -= mass
+        sources = tuple(flow.take_pieces(unit.open_cases, mass).items())
         unit.ledger.made += mass
         books.good_cases += cases
         books.good_mass += mass
-        packed = Lot(lot.id, lot.material, mass, self.floor.now, cases=cases, sources=lot.sources)
+        number = self.floor.number("Packed")
+        packed = self.floor.trace(Lot(number, lot.material, mass, self.floor.now, cases=cases, sources=sources))
         minutes = moulding.tunnel_min + self.spec.transport_min[self.name]
         self.floor.send(packed, finished(lot.material), minutes)
 
