@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from gateway.contract import NotConnected
 from gateway.notify.message import MailRefused, Message, compose
 from gateway.notify.settings import SesSettings
-from gateway.sinks.thread import in_thread
+from gateway.thread import in_thread
 
 _REFUSALS = frozenset(
     {"MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException", "NotFoundException"}

@@ -11,7 +11,7 @@ from functools import partial
 from gateway.contract import NotConnected
 from gateway.notify.message import MailRefused, Message, compose
 from gateway.notify.settings import DEFAULT_PORTS, SmtpSettings
-from gateway.sinks.thread import in_thread
+from gateway.thread import in_thread
 
 _PERMANENT = 500
 """Reply codes from here on mean: not as it is (RFC 5321, 4.2.1); those below: try later."""

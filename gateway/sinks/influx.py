@@ -12,7 +12,7 @@ from gateway.naming import Naming, NamingError, fill
 from gateway.sinks.influx_http import Answer, InfluxSettings, Poster, poster
 from gateway.sinks.line_protocol import Lines, Series, SeriesRun, encode, event_line, gap_line
 from gateway.sinks.tag_table import TagTable
-from gateway.sinks.thread import in_thread
+from gateway.thread import in_thread
 from gateway.values import Batch, Tag
 
 __all__ = ["Influx", "InfluxSettings", "Verdict", "verdict"]

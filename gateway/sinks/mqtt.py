@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.contract import NotConnected
 from gateway.sinks.broker import BrokerSettings, refusal, unreachable
 from gateway.sinks.message import Message
-from gateway.sinks.thread import in_thread
+from gateway.thread import in_thread
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike  # exists for type checkers only

@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from gateway.contract import NotConnected
-from gateway.sinks.thread import in_thread
+from gateway.thread import in_thread
 
 log = structlog.get_logger(__name__)
 
