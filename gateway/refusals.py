@@ -24,6 +24,7 @@ class Refusals:
     def __init__(self, status: SinkStatus, catalogue: Catalogue) -> None:
         self._status, self._catalogue = status, catalogue
         self._positions: set[int] = set()
+        self._logged: set[str] = set()  # browse paths; a later reason is in the status only
 
     def take(self, batch: Batch, refusal: Rejected) -> Batch:
         """Note the refusal; returns the batch without what was refused. RuntimeError if that changes nothing."""
@@ -47,7 +48,8 @@ class Refusals:
 
     def _show(self, paths: list[str], count: int, reason: str) -> None:
         shown = self._status.refused
-        news = [path for path in paths if shown.get(path) != reason]
+        news = [path for path in paths if path not in self._logged]
+        self._logged.update(news)
         for path in paths:
             shown.pop(path, None)
             shown[path] = reason
