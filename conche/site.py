@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,7 +34,7 @@ class BrokerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: BrokerKind = Field(default=BrokerKind.AUTO, description="auto takes Mosquitto if it is installed, else amqtt")
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    port: int = Field(default=1883, ge=1, le=65535, description="TCP port")
 
 
 class SiteSettings(BaseModel):
@@ -43,7 +43,7 @@ class SiteSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: Path = Field(default=Path("var"), description="folder of everything that outlives a stop")
-    broker: BrokerSettings | None = None
+    broker: BrokerSettings | None = Field(default=None, description="the demo's own MQTT broker")
     plant: dict[str, Any] | None = Field(
         default=None, description="`model`: the plant's file; all else sets its OPC UA server"
     )

@@ -96,7 +96,7 @@ class NamingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     constants: dict[str, str] = Field(default_factory=dict, description="Parts that every tag has: enterprise, site …")
-    paths: tuple[PathTemplate, ...] = ()
+    paths: tuple[PathTemplate, ...] = Field(default=(), description="Forms of browse paths, tried in order.")
 
     @field_validator("paths")
     @classmethod

@@ -56,15 +56,17 @@ class GatewaySettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # a traceback shows no password
 
     state: Path = Field(default=Path("var/gateway"), description="Folder of journal, historian and mail queue")
-    sources: tuple[SourceSettings, ...] = ()
-    naming: NamingSettings = NamingSettings()
-    journal: JournalSettings = JournalSettings()
-    delivery: DeliverySettings = DeliverySettings()
-    sinks: tuple[SinkSettings, ...] = (HistorianSettings(),)
-    rules: tuple[RuleSettings, ...] = ()
-    contacts: Contacts = Field(default_factory=dict)
-    notify: NotifySettings = Field(default_factory=OutboxSettings)
-    page: PageSettings = PageSettings()
+    sources: tuple[SourceSettings, ...] = Field(default=(), description="OPC UA servers to read; at least one")
+    naming: NamingSettings = Field(default=NamingSettings(), description="How browse paths become names")
+    journal: JournalSettings = Field(default=JournalSettings(), description="The durable log of all values")
+    delivery: DeliverySettings = Field(default=DeliverySettings(), description="How every sink is served")
+    sinks: tuple[SinkSettings, ...] = Field(default=(HistorianSettings(),), description="Where the values go")
+    rules: tuple[RuleSettings, ...] = Field(default=(), description="When somebody gets a mail")
+    contacts: Contacts = Field(
+        default_factory=dict, description="Books of people: {suppliers: {Beans: {name: …, email: …}}}"
+    )
+    notify: NotifySettings = Field(default_factory=OutboxSettings, description="How mails leave the house")
+    page: PageSettings = Field(default=PageSettings(), description="The page, /health and /metrics")
 
 
 def parse(data: Mapping[str, Any]) -> GatewaySettings:

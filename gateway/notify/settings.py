@@ -43,8 +43,8 @@ class _Settings(BaseModel):
 class Contact(_Settings):
     """A person or company that gets mails."""
 
-    name: Annotated[str, AfterValidator(_checked_name)]
-    email: Annotated[str, AfterValidator(_checked_address)]
+    name: Annotated[str, AfterValidator(_checked_name)] = Field(description="How the mail addresses them.")
+    email: Annotated[str, AfterValidator(_checked_address)] = Field(description="Mail address.")
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
@@ -98,21 +98,21 @@ class SesSettings(QueueSettings):
     kind: Literal["ses"]
     region: str = Field(min_length=1, description="AWS region: eu-central-1")
     endpoint_url: str | None = Field(default=None, description="Another endpoint than Amazon's: a VPC endpoint, a test")
-    configuration_set: str | None = None
-    timeout_s: float = Field(default=10.0, gt=0)
+    configuration_set: str | None = Field(default=None, description="Configuration set of SES that mails are sent with")
+    timeout_s: float = Field(default=10.0, gt=0, description="For a connect and for an answer")
 
 
 class SmtpSettings(QueueSettings):
     """Any mail server."""
 
     kind: Literal["smtp"]
-    host: str = Field(min_length=1)
+    host: str = Field(min_length=1, description="Name or address of the mail server")
     port: int | None = Field(default=None, ge=1, le=65535, description="587 for starttls, 465 for tls, 25 for none")
-    security: Literal["starttls", "tls", "none"] = "starttls"
+    security: Literal["starttls", "tls", "none"] = Field(default="starttls", description="How the link is encrypted")
     ca: Path | None = Field(default=None, description="PEM file of the authority to trust instead of the system's")
-    user: str | None = None
-    password: SecretStr | None = None
-    timeout_s: float = Field(default=10.0, gt=0)
+    user: str | None = Field(default=None, description="User name; without: no login")
+    password: SecretStr | None = Field(default=None, description="Password of the user; never sent in clear")
+    timeout_s: float = Field(default=10.0, gt=0, description="For a connect and for an answer")
 
     @model_validator(mode="after")
     def _credentials_are_whole_and_safe(self) -> SmtpSettings:

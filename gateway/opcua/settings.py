@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -15,11 +15,16 @@ class SecuritySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    policy: Policy = "None"
-    mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"  # of no meaning with policy None
-    user: str = ""  # empty: anonymous
-    password: SecretStr = SecretStr("")
-    server_certificate: Path | None = None  # the only certificate (.pem or .der) we accept; None: the endpoint's own
+    policy: Policy = Field(default="None", description="Security policy of the endpoint.")
+    mode: Literal["Sign", "SignAndEncrypt"] = Field(
+        default="SignAndEncrypt", description="Security mode of the endpoint; of no meaning with policy None."
+    )
+    user: str = Field(default="", description="User name; empty: anonymous.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password of the user. Never sent in clear text.")
+    server_certificate: Path | None = Field(
+        default=None,
+        description="File (.pem or .der) of the only certificate that is accepted. Without: whatever the server shows.",
+    )
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -35,13 +40,23 @@ class BackfillSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = True
-    first_history_s: Annotated[float, Field(ge=0)] = 86_400  # how far back at the first sight of a tag; 0: not at all
-    settle_s: Annotated[float, Field(ge=0)] = 2.0  # time for the server to have in its history what it just reported
-    nodes_per_call: Annotated[int, Field(ge=1)] = 20  # nodes in flight; fewer where the server says so
-    values_per_node: Annotated[int, Field(ge=2)] = 1_000  # of one answer; more follow by continuation point
-    pause_s: Annotated[float, Field(ge=0)] = 0.02  # between two calls, so that live values and other clients go first
-    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    enabled: bool = Field(default=True, description="false: never read history; what was missed becomes a gap.")
+    first_history_s: float = Field(
+        default=86_400.0, ge=0, description="How far back at the first sight of a tag; 0: not at all."
+    )
+    settle_s: float = Field(
+        default=2.0, ge=0, description="Time for the server to have in its history what it just reported."
+    )
+    nodes_per_call: int = Field(
+        default=20, ge=1, description="Nodes in one HistoryRead; fewer where the server announces a limit."
+    )
+    values_per_node: int = Field(
+        default=1_000, ge=2, description="Values of a node in one answer; more follow by continuation point."
+    )
+    pause_s: float = Field(
+        default=0.02, ge=0, description="Between two calls, so that live values and other clients go first."
+    )
+    timeout_s: float = Field(default=60.0, gt=0, description="For one answer to a HistoryRead.")
 
 
 class SourceSettings(BaseModel):
@@ -49,23 +64,45 @@ class SourceSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    url: Annotated[str, Field(pattern=r"^opc\.tcp://[^\s/]+(/\S*)?$")]
-    security: SecuritySettings = SecuritySettings()
-    roots: tuple[str, ...] = ()  # browse paths below Objects, "Machines/Line1"; none: all of Objects but Server
-    include: tuple[str, ...] = ("**",)  # glob patterns on the browse path below Objects: "Machines/**", "**/Energy/*"
-    exclude: tuple[str, ...] = ()
-    publishing_interval_ms: Annotated[float, Field(gt=0)] = 250
-    sampling_interval_ms: Annotated[float, Field(ge=-1)] = 0  # 0: every change, as fast as the server can
-    queue_size: Annotated[int, Field(ge=2)] = 1_000  # values a tag that the server keeps while we are away
-    keepalive_s: Annotated[float, Field(gt=0)] = 5.0  # a server that is silent for longer (and a margin) is gone
-    lifetime_s: Annotated[float, Field(gt=0)] = 600.0  # how long server-side subscription and session outlive us
-    timeout_s: Annotated[float, Field(gt=0)] = 10.0  # for one answer
-    retry_max_s: Annotated[float, Field(gt=0)] = 30.0  # longest pause between two attempts to connect
-    rebrowse_s: Annotated[float, Field(ge=0)] = 60.0  # look for new nodes; 0: only at connect
-    retry_item_s: Annotated[float, Field(gt=0)] = 5.0  # first pause before a rejected item is tried again
-    events: bool = True
-    backfill: BackfillSettings = BackfillSettings()
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Unique. Tags are remembered by it: under another name they are new ones.",
+    )
+    url: str = Field(
+        pattern=r"^opc\.tcp://[^\s/]+(/\S*)?$", description="Address: opc.tcp://host:port, with path if any."
+    )
+    security: SecuritySettings = Field(default=SecuritySettings(), description="Secure channel and user.")
+    roots: tuple[str, ...] = Field(
+        default=(),
+        description="Browse paths below Objects where browsing begins: Machines/Line1. None: all but Server.",
+    )
+    include: tuple[str, ...] = Field(
+        default=("**",), description="Patterns on browse paths below Objects: `*` within one name, `**` across names."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Patterns of what is left out; stronger than include.")
+    publishing_interval_ms: float = Field(default=250.0, gt=0, description="How often the server sends what changed.")
+    sampling_interval_ms: float = Field(
+        default=0.0, ge=-1, description="How often the server looks; 0: every change, -1: as the publishing interval."
+    )
+    queue_size: int = Field(
+        default=1_000, ge=2, description="Values of a tag that the server keeps while the gateway is away."
+    )
+    keepalive_s: float = Field(
+        default=5.0, gt=0, description="A server that is silent for longer (and a margin) counts as gone."
+    )
+    lifetime_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="How long subscription and session stay at the server while the gateway is away.",
+    )
+    timeout_s: float = Field(default=10.0, gt=0, description="For a connect and for one answer.")
+    retry_max_s: float = Field(default=30.0, gt=0, description="Longest pause between two attempts to connect.")
+    rebrowse_s: float = Field(default=60.0, ge=0, description="How often to look for new nodes; 0: only at connect.")
+    retry_item_s: float = Field(
+        default=5.0, gt=0, description="First pause before a tag that the server rejected is tried again."
+    )
+    events: bool = Field(default=True, description="Whether to subscribe the events of the Server object.")
+    backfill: BackfillSettings = Field(default=BackfillSettings(), description="How history is read.")
 
     @model_validator(mode="after")
     def _lives_longer_than_silence(self) -> Self:

@@ -20,31 +20,35 @@ class _Section(BaseModel):
 class LineSettings(_Section):
     """The production line. Every `state` tag makes a station, or a unit where its names hold a `unit`."""
 
-    state: Pattern | None = None
-    product: Pattern | None = None
-    lot: Pattern | None = None
-    speed: Pattern | None = None
-    oee: Pattern | None = None
-    reason: Pattern | None = None
-    order: tuple[str, ...] = ()  # station names from left to right; the others follow as they were browsed
-    tones: dict[str, Tone] = Field(default_factory=dict)  # state texts that PackML does not know
+    state: Pattern | None = Field(default=None, description="State texts, such as those of PackML.")
+    product: Pattern | None = Field(default=None, description="What is being made.")
+    lot: Pattern | None = Field(default=None, description="The lot in work.")
+    speed: Pattern | None = Field(default=None, description="Present speed of the machine.")
+    oee: Pattern | None = Field(default=None, description="OEE of the station, in %.")
+    reason: Pattern | None = Field(default=None, description="Why it stands.")
+    order: tuple[str, ...] = Field(
+        default=(), description="Station names from left to right; the others follow as they were browsed."
+    )
+    tones: dict[str, Tone] = Field(
+        default_factory=dict, description="Colour of state texts that PackML does not know: {Drying: run}."
+    )
 
 
 class StockSettings(_Section):
     """Stock levels. Every `level` tag makes a bar; its limit and what is on order belong to the same station name."""
 
-    level: Pattern | None = None
-    limit: Pattern | None = None
-    on_order: Pattern | None = None
+    level: Pattern | None = Field(default=None, description="What is there.")
+    limit: Pattern | None = Field(default=None, description="The level below which the bar warns.")
+    on_order: Pattern | None = Field(default=None, description="What is on its way.")
 
 
 class KpiSettings(_Section):
     """One figure with its course over the last hour."""
 
-    title: Annotated[str, Field(min_length=1)]
-    tag: Pattern
-    good: Literal["high", "low"] = "high"
-    format: str = ".1f"
+    title: str = Field(min_length=1, description="What stands above the figure.")
+    tag: Pattern = Field(description="The tag; of several that match, the first.")
+    good: Literal["high", "low"] = Field(default="high", description="Which direction is the good one.")
+    format: str = Field(default=".1f", description="Python's format of a number: .2f, or ,.0f with thousands.")
 
     @field_validator("format")
     @classmethod
@@ -59,17 +63,19 @@ class KpiSettings(_Section):
 class PageSettings(_Section):
     """The gateway's HTTP side. With `enabled: false` only /health and /metrics are served."""
 
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    password: SecretStr | None = None  # of the user "conche"
-    title: str = "Conche"
-    clock: Pattern | None = None  # shown as plant time
-    speed: Pattern | None = None  # plant seconds per second
-    line: LineSettings = LineSettings()
-    stock: StockSettings = StockSettings()
-    kpis: tuple[KpiSettings, ...] = ()
-    trends: tuple[Pattern, ...] = ()
+    enabled: bool = Field(default=True, description="false: no page, only /health and /metrics.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; any but loopback needs a password.")
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    password: SecretStr | None = Field(default=None, description="Password of the user conche, for all but /health.")
+    title: str = Field(default="Conche", description="Title of the page.")
+    clock: Pattern | None = Field(default=None, description="Tag that is shown as the time in the plant.")
+    speed: Pattern | None = Field(default=None, description="Tag with the plant seconds that pass in a second.")
+    line: LineSettings = Field(default=LineSettings(), description="The stations and where their facts stand.")
+    stock: StockSettings = Field(default=StockSettings(), description="The stores and where their levels stand.")
+    kpis: tuple[KpiSettings, ...] = Field(default=(), description="Figures on top of the page.")
+    trends: tuple[Pattern, ...] = Field(
+        default=(), description="Tags that are offered as trends; those of the first patterns are shown first."
+    )
 
     @model_validator(mode="after")
     def _strangers_need_a_password(self) -> Self:

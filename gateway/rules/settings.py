@@ -107,7 +107,10 @@ class ThresholdRule(_Rule):
     )
     below: Limit | None = Field(default=None, description="A number, or a tag: Warehouse/{material}/ReorderPoint")
     above: Limit | None = Field(default=None, description="A number, or a tag")
-    hysteresis: Margin = 0.0
+    hysteresis: Margin = Field(
+        default=0.0,
+        description="How far a value must go back before the next mail: in the tag's unit, or 5 % of the limit",
+    )
     delay_s: float = Field(default=0.0, ge=0, le=_DAY_S, description="The condition must hold for so long")
     cool_down_s: float = Field(
         default=600.0, ge=0, le=31 * _DAY_S, description="A further crossing waits until so long after the last mail"
@@ -115,7 +118,7 @@ class ThresholdRule(_Rule):
     related: dict[str, Path] = Field(
         default_factory=dict, alias="with", description="Tags whose values the text shows, by name"
     )
-    mail: MailTo
+    mail: MailTo = Field(description="Which text goes to whom")
 
     @field_validator("exclude")
     @classmethod
@@ -163,9 +166,9 @@ class ThresholdRule(_Rule):
 class FieldCondition(_Settings):
     """What a field of an event must be: `{field: Quantity, op: ">=", value: 50}`."""
 
-    field: str = Field(min_length=1)
-    op: Literal["==", "!=", "<", "<=", ">", ">="]
-    value: bool | int | float | str
+    field: str = Field(min_length=1, description="Browse name of the field: Quantity")
+    op: Literal["==", "!=", "<", "<=", ">", ">="] = Field(description="How the field is compared with the value")
+    value: bool | int | float | str = Field(description="A number, a text, true or false")
 
     @field_validator("value", mode="before")
     @classmethod
@@ -180,11 +183,11 @@ class EventRule(_Rule):
 
     kind: Literal["event"]
     type: str = Field(min_length=1, description="Browse name of the event type: BulkOrderEventType")
-    where: tuple[FieldCondition, ...] = ()
+    where: tuple[FieldCondition, ...] = Field(default=(), description="Conditions on its fields; all must be met")
     max_age_s: float = Field(
         default=float(_DAY_S), ge=0, le=30 * _DAY_S, description="Events read late from history are news up to this age"
     )
-    mail: MailTo
+    mail: MailTo = Field(description="Which text goes to whom")
 
 
 RuleSettings = Annotated[ThresholdRule | EventRule, Field(discriminator="kind")]

@@ -58,15 +58,15 @@ class BrokerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    host: str = Field(default="127.0.0.1", description="Name or address of the broker.")
+    port: int = Field(default=1883, ge=1, le=65535, description="TCP port; 8883 is usual with TLS.")
     protocol: Literal["auto", 5, "5", "3.1.1"] = Field(
         default="auto", description="auto: MQTT 5, or 3.1.1 if it is refused."
     )
-    user: str | None = None
-    password: SecretStr | None = None
-    tls: TlsSettings | None = None
-    keep_alive_s: Annotated[int, Field(ge=1, le=65535)] = 15
+    user: str | None = Field(default=None, description="User name; without: no login.")
+    password: SecretStr | None = Field(default=None, description="Password of the user.")
+    tls: TlsSettings | None = Field(default=None, description="Encrypt; {} does with the system's authorities.")
+    keep_alive_s: int = Field(default=15, ge=1, le=65535, description="A broker that is silent for longer is gone.")
     timeout_s: Annotated[float, Field(gt=0)] = Field(default=10.0, description="For a connect and for a confirmation.")
     fence_topic: str = Field(
         default="conche/fence",

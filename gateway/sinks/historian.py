@@ -30,7 +30,7 @@ class HistorianSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["historian"] = "historian"
-    name: str = "historian"
+    name: str = Field(default="historian", description="Unique. The file is called by it: <state>/<name>.sqlite.")
     retention_s: float = Field(default=90 * 86_400.0, gt=0, description="Older values go.")
     max_bytes: int = Field(default=4 << 30, ge=1 << 20, description="Size of the file; beyond it the oldest values go.")
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 from urllib.parse import urlencode
 
 import urllib3
@@ -29,23 +29,27 @@ class InfluxSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["influx"] = "influx"
-    name: str = "influx"
-    url: str = Field(default="http://127.0.0.1:8086", pattern=r"^https?://[^/]")
-    version: Literal[1, 2] = 2
-    org: str = ""
-    bucket: str = ""
-    token: SecretStr | None = None
-    database: str = ""
-    user: str | None = None
-    password: SecretStr | None = None
+    name: str = Field(default="influx", description="Unique. What was delivered is remembered by it.")
+    url: str = Field(
+        default="http://127.0.0.1:8086", pattern=r"^https?://[^/]", description="Address without the path of the write."
+    )
+    version: Literal[1, 2] = Field(default=2, description="2 writes to /api/v2/write (InfluxDB 2 and 3), 1 to /write.")
+    org: str = Field(default="", description="Organisation; version 2.")
+    bucket: str = Field(default="", description="Bucket; version 2.")
+    token: SecretStr | None = Field(
+        default=None, description="Token with the right to write; version 2, or 1 with one."
+    )
+    database: str = Field(default="", description="Database; version 1.")
+    user: str | None = Field(default=None, description="User name; version 1. Without: no login.")
+    password: SecretStr | None = Field(default=None, description="Password of the user; version 1.")
     ca_path: Path | None = Field(default=None, description="PEM file of the authority to trust; without: the system's.")
     gzip: bool = Field(default=False, description="Compress: worth it on a thin uplink only.")
-    measurement: Template = "{group}"
+    measurement: Template = Field(default="{group}", description="Measurement of a tag.")
     tags: tuple[str, ...] = Field(
         default=("site", "line", "station", "tag", "unit"),
         description="Named parts that become tags; `unit` is the engineering unit of the value.",
     )
-    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    timeout_s: float = Field(default=10.0, gt=0, description="For a connect and for an answer.")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

@@ -38,8 +38,8 @@ class UnsSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["uns"] = "uns"
-    name: str = "uns"
-    broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    name: str = Field(default="uns", description="Unique. What was delivered is remembered by it.")
+    broker: BrokerSettings = Field(default_factory=BrokerSettings, description="The MQTT broker.")
     client_id: str = Field(default="conche-uns", min_length=1, description="Unique on the broker.")
     topic: TopicTemplate = Field(
         default="{enterprise}/{site}/{area}/{line}/{station}/{group}/{tag}", description="Topic of a tag."
