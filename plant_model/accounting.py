@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from plant_model.activity import MEANINGS, Element
 from plant_model.calendar import opened
-from plant_model.costs import Costs, base_load, costs, electricity, stock_value
+from plant_model.costs import Costs, base_load, costs, electricity, standard_costs, stock_value
 from plant_model.floor import Floor
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState, Unit
@@ -132,6 +132,7 @@ class Accounting:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
+        self._standard = standard_costs(floor.spec)
         floor.handlers["mark"] = self._mark
 
     def open(self) -> None:
@@ -141,8 +142,8 @@ class Accounting:
     def _mark(self, _: str) -> None:
         floor, rates = self._floor, self._floor.spec.costs
         money = floor.state.books.money
-        money.holding += stock_value(floor.spec, floor.state) * rates.holding_per_year / 8760.0
-        waiting = sum(order.cases for sales in floor.state.sales.values() for order in sales.backlog)
+        money.holding += stock_value(floor.spec, floor.state, self._standard) * rates.holding_per_year / 8760.0
+        waiting = sum(sales.waiting_cases for sales in floor.state.sales.values())
         money.backorders += waiting * rates.backorder_per_case_day / 24.0
         self._set_mark()
 
@@ -173,7 +174,8 @@ def plant_imbalance(state: PlantState) -> float:
     inside = stored + sum(held(unit) for unit in state.units.values())
     wasted = sum(mass for unit in state.units.values() for mass in unit.ledger.waste.values())
     shipped = sum(sales.shipped_mass for sales in state.sales.values())
-    return state.books.delivered_mass - inside - wasted - shipped
+    books = state.books
+    return books.delivered_mass + books.absorbed_mass - inside - wasted - shipped - books.written_off_mass
 
 
 def work_in_process(spec: PlantSpec, state: PlantState) -> float:

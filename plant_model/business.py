@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Literal
 
+from plant_model.equipment import ROUNDING
 from plant_model.packml import State
 from plant_model.schema import Count, NotNegative, Percent, Positive, Problem, Share
 
@@ -14,23 +16,70 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supplier:
-    """Who delivers a material: price, gamma lead time."""
+    """Who delivers a material: price, gamma lead time, and how far one can rely on it."""
 
     material: str
     price_usd_per_t: Positive
     lead_d: Positive
     lead_cv: NotNegative
+    minimum_kg: NotNegative = 0.0  # a smaller order is raised to it
+    late_share: Share = 0.0  # of the deliveries; these come `late_d` later on average (exponential)
+    late_d: NotNegative = 0.0
+    short_share: Share = 0.0  # of the deliveries; these come in two parts
+    reject_share: Share = 0.0  # of the deliveries: sent back for what is not modelled (packing, papers, smell)
     moisture_percent: Percent = 0.0
     moisture_sd: NotNegative = 0.0
+    foreign_factor: NotNegative = 1.0  # foreign matter of its beans, by that of the usual ones
+
+    @property
+    def expected_lead_d(self) -> float:
+        """Mean days from order to arrival, lateness included."""
+        return self.lead_d + self.late_share * self.late_d
+
+    @property
+    def reliability(self) -> float:
+        """Share of the deliveries that come whole, in time and are taken."""
+        return (1.0 - self.late_share) * (1.0 - self.short_share) * (1.0 - self.reject_share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """What counts in the score of a supplier."""
+
+    price: NotNegative = 0.5
+    lead: NotNegative = 0.3
+    reliability: NotNegative = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """(s, Q): below `reorder_kg` in stock and on order, `quantity_kg` more is ordered."""
+    """When, how much and from whom. Below `reorder_kg` in stock and on order more is ordered.
 
-    supplier: str
+    With `quantity_kg` that much at a time (s, Q), with `up_to_kg` what is missing up to it (s, S).
+    """
+
+    suppliers: tuple[str, ...]  # in order of preference
     reorder_kg: NotNegative
-    quantity_kg: Positive
+    quantity_kg: NotNegative = 0.0
+    up_to_kg: NotNegative = 0.0
+    choice: Literal["first", "cheapest", "fastest", "score", "split"] = "first"
+    weights: Weights = field(default_factory=Weights)
+    second_source_after_d: NotNegative | None = None  # a delivery that late is ordered again elsewhere
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether it is clear how much to order, and from whom."""
+        if (self.quantity_kg > 0.0) == (self.up_to_kg > 0.0):
+            yield Problem((), "must have either quantity_kg, for (s, Q), or up_to_kg, for (s, S)")
+        if 0.0 < self.up_to_kg < self.reorder_kg:
+            yield Problem(("up_to_kg",), f"is below reorder_kg, {self.reorder_kg:g}: an order would not fill it up")
+        if not self.suppliers:
+            yield Problem(("suppliers",), "must name at least one supplier")
+        if len(set(self.suppliers)) < len(self.suppliers):
+            yield Problem(("suppliers",), "names a supplier twice")
+        if self.second_source_after_d is not None and len(self.suppliers) == 1:
+            yield Problem(("second_source_after_d",), "needs a second supplier")
+        if self.weights.price + self.weights.lead + self.weights.reliability == 0.0:
+            yield Problem(("weights",), "must not all be 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +105,15 @@ class OrderClass:
     cv: NotNegative
     due_d: Positive
     customers: tuple[Customer, ...]
+    products: Mapping[str, Share] = field(default_factory=dict)  # what they order; the products' shares if not given
 
     def problems(self) -> Iterator[Problem]:
         """Say whether somebody is there to order."""
         if not self.customers:
             yield Problem(("customers",), "must name at least one customer")
+        total = sum(self.products.values())
+        if self.products and abs(total - 1.0) > ROUNDING:
+            yield Problem(("products",), f"must add up to 1, add up to {total:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +123,8 @@ class Demand:
     bulk_cases: Count
     classes: Mapping[str, OrderClass]
     season: Mapping[str, NotNegative] = field(default_factory=dict)
+    stockout: Literal["backorder", "lost"] = "backorder"  # what becomes of cases that are not there
+    partial: Literal["never", "due", "always"] = "due"  # when an order goes out in parts; "due": from its due date
 
     def problems(self) -> Iterator[Problem]:
         """Say which months do not exist."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import mul
 from typing import NamedTuple
 
 from plant_model.activity import Activity
-from plant_model.spec import PlantSpec
+from plant_model.capacity import mass_ratio
+from plant_model.inventory import ranked
+from plant_model.layout import finished
+from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import PlantState, Unit
 
 HOUR = 3600.0
@@ -26,6 +30,7 @@ class Costs(NamedTuple):
     ordering: float
     holding: float
     backorders: float
+    spoilage: float
 
 
 def power(spec: PlantSpec, unit: Unit) -> float:
@@ -62,13 +67,32 @@ def costs(spec: PlantSpec, state: PlantState, now: float, *, opened_s: float, el
         labour=opened_s / HOUR * sum(spec.workers_per_shift.values()) * rates.labour_per_h,
         energy=electricity_kwh * rates.electricity_per_kwh + money.gas_kwh * rates.gas_per_kwh,
         maintenance=sum(repair_hours(unit, now) for unit in units) * rates.maintenance_per_h,
-        disposal=disposed * rates.scrap_per_kg,
+        disposal=(disposed + state.books.written_off_mass) * rates.scrap_per_kg,
         ordering=money.ordering,
         holding=money.holding,
         backorders=money.backorders,
+        spoilage=money.written_off,
     )
 
 
-def stock_value(spec: PlantSpec, state: PlantState) -> float:
-    """EUR bound in raw materials, at purchase prices."""
-    return sum(lot.mass * lot.price for name in spec.storages for lot in state.buffers[name].lots)
+def stock_value(spec: PlantSpec, state: PlantState, standard: Mapping[str, float]) -> float:
+    """EUR bound in the warehouse: raw materials at purchase prices, finished goods at standard costs in EUR/kg."""
+    raw = sum(lot.mass * lot.price for name in spec.storages for lot in state.buffers[name].lots)
+    return raw + sum(cost * state.buffers[finished(name)].level for name, cost in standard.items())
+
+
+def standard_costs(spec: PlantSpec) -> dict[str, float]:
+    """Material in EUR/kg of each product: its recipe, with what gets lost on the way, at the price of first choice."""
+    return {name: _standard_cost(spec, name) for name in spec.products}
+
+
+def _standard_cost(spec: PlantSpec, product: str) -> float:
+    beans = mass_ratio(spec, "Cleaning", product) * _price(spec, "Beans")
+    mixed = mass_ratio(spec, "Mixing", product)
+    recipe = spec.products[product].recipe
+    return beans + mixed * sum(share * _price(spec, name) for name, share in recipe.items() if name != LIQUOR)
+
+
+def _price(spec: PlantSpec, material: str) -> float:
+    name = ranked(spec.policies[material], spec.suppliers)[0]
+    return spec.suppliers[name].price_usd_per_t / 1000.0 * spec.costs.eur_per_usd

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from plant_model import flow
 from plant_model.clock import Clock, Handler
 from plant_model.events import PlantEvent
-from plant_model.layout import unit_path
+from plant_model.layout import shelf_lives, unit_path
 from plant_model.spec import PlantSpec
 from plant_model.state import Buffer, Lot, PlantState, Record, Unit
 
@@ -23,6 +23,7 @@ class Floor:
         self.state = state
         self.handlers: dict[str, Handler] = {"arrive": self._arrive}
         self.watchers: dict[str, Callable[[], None]] = {}
+        self._lives = shelf_lives(spec)
         self._stirred: dict[str, None] = {}
         self.clock = Clock(state.agenda, self.handlers)
 
@@ -100,12 +101,21 @@ class Floor:
         self.clock.schedule(minutes * 60.0, "arrive", name)
 
     def put(self, lot: Lot, name: str) -> None:
-        """Put a lot in at once; one that came from outside is remembered."""
-        buffer = self.buffer(name)
+        """Put a lot in at once; one from outside is remembered, what comes into a store gets its date of expiry."""
+        buffer, life = self.buffer(name), self._lives.get(name)
         if lot.id not in self.state.lots:
             self.trace(lot)
-        buffer.lots.append(lot)
+        if life is not None:
+            lot.expires = self.state.stores[name].aged + self.now - self.state.checked + life
+        flow.put(buffer, lot)
         self.touch(buffer)
+
+    def receive(self, lot: Lot) -> None:
+        """Put purchased material in, and book it."""
+        books = self.state.books
+        books.delivered_mass += lot.mass
+        books.money.purchased += lot.mass * lot.price
+        self.put(lot, lot.material)
 
     def _arrive(self, name: str) -> None:
         self.put(self.buffer(name).transit.pop(0), name)

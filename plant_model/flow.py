@@ -1,11 +1,20 @@
-"""Lots in buffers: put in, taken out first in, first out, and joined to new lots. Mass is never made nor lost here."""
+"""Lots in buffers: the first to expire, then the first in, leave first and are joined. Mass is never made nor lost."""
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from plant_model.state import Buffer, Lot
+
+_EXPIRES = attrgetter("expires")
+
+
+def put(buffer: Buffer, lot: Lot) -> None:
+    """Put a lot in: behind those that expire no later, so that the first to expire leaves first."""
+    insort(buffer.lots, lot, key=_EXPIRES)
 
 
 def take(buffer: Buffer, mass: float) -> list[Lot]:

@@ -8,6 +8,7 @@ from plant_model.spec import PlantSpec
 WAREHOUSE = "Warehouse"
 SUPPLY = "Supply."
 DISPATCH = "Dispatch."
+DAY = 86400.0
 
 
 def units(spec: PlantSpec) -> dict[str, str]:
@@ -67,6 +68,12 @@ def watchers(spec: PlantSpec) -> dict[str, tuple[str, ...]]:
     goods = {finished(product): (DISPATCH + product, "Moulding", "Mixing") for product in spec.products}
     returned: dict[str, tuple[str, ...]] = {rework(product): () for product in spec.products}
     return {**stores, **between, **vessels, **tanks, **goods, **returned}
+
+
+def shelf_lives(spec: PlantSpec) -> dict[str, float]:
+    """Seconds that a lot keeps in each store of the warehouse, in good air."""
+    goods = {finished(name): product.shelf_life_d * DAY for name, product in spec.products.items()}
+    return {**{name: storage.shelf_life_d * DAY for name, storage in spec.storages.items()}, **goods}
 
 
 def capacities(spec: PlantSpec) -> dict[str, float]:

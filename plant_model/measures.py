@@ -111,7 +111,7 @@ def look(plant: Plant) -> dict[str, float]:
         **{name: state.buffers[name].level for name in spec.storages},
         **goods,
         "FinishedGoods": sum(goods.values()),
-        "Backlog": float(sum(order.cases for sales in state.sales.values() for order in sales.backlog)),
+        "Backlog": float(sum(sales.waiting_cases for sales in state.sales.values())),
         "StockValue": stock_value(spec, state),
         "WorkInProcess": work_in_process(spec, state),
         "GoodMass": state.books.good_mass,

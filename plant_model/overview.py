@@ -81,7 +81,7 @@ class LineView:
     @property
     def waiting_cases(self) -> int:
         """Cases that customers wait for."""
-        return sum(order.cases for sales in self.state.sales.values() for order in sales.backlog)
+        return sum(sales.waiting_cases for sales in self.state.sales.values())
 
     @property
     def on_time(self) -> float:

@@ -29,6 +29,8 @@ def next_batch(floor: Floor) -> str:
     outlooks = {product: _outlook(floor, product) for product in floor.spec.products}
     product = choose(campaign, outlooks, floor.spec.sequence.order)
     floor.state.campaign = begun(campaign, product, _batches(floor)) if product else paused(campaign, outlooks)
+    if product and floor.state.campaign.loads == 1:
+        floor.state.sales[product].cycles.close()
     return product
 
 
@@ -70,10 +72,8 @@ def in_process(state: PlantState, spec: PlantSpec, product: str) -> float:
 
 def _outlook(floor: Floor, name: str) -> Outlook:
     product, sales = floor.spec.products[name], floor.state.sales[name]
-    waiting = sum(order.cases for order in sales.backlog)
-    position = (
-        floor.buffer(finished(name)).cases + in_process(floor.state, floor.spec, name) / floor.spec.case_kg - waiting
-    )
+    made = in_process(floor.state, floor.spec, name) / floor.spec.case_kg
+    position = floor.buffer(finished(name)).cases + made - sales.waiting_cases
     return Outlook(
         position, product.reorder_cases, product.target_cases, product.campaign_loads, _possible(floor, name)
     )

@@ -21,7 +21,7 @@ from plant_model.randomness import Streams, time_to_failure
 from plant_model.sensor_faults import SensorFaults, UnknownSensorError
 from plant_model.snapshot import SnapshotError
 from plant_model.spec import PlantSpec
-from plant_model.state import Buffer, Failure, Lot, PlantState, Sales, Unit
+from plant_model.state import Buffer, Failure, Lot, PlantState, Purchases, Sales, Store, Unit
 from plant_model.stations.base import Workplace
 from plant_model.stations.cleaning import Cleaning
 from plant_model.stations.conching import Conching
@@ -31,6 +31,7 @@ from plant_model.stations.moulding import Moulding
 from plant_model.stations.roasting import Roasting
 from plant_model.stations.tempering import Tempering
 from plant_model.supply import Supply
+from plant_model.warehouse import Warehouse, rooms
 
 __all__ = ["Plant", "PlantError", "PlantEvent", "SnapshotError"]
 
@@ -58,6 +59,7 @@ class Plant:
         self._shifts = Shifts(floor, self._machines)
         self._genealogy = Genealogy(floor)
         self._sensor_faults = SensorFaults(spec, self.state)
+        self._warehouse = Warehouse(floor)
         floor.handlers.update({name: _settled(floor, handler) for name, handler in floor.handlers.items()})
         if state is None:
             self._open()
@@ -97,6 +99,7 @@ class Plant:
         self.state.streams = Streams(seed)
         self._demand.redraw()
         self._supply.redraw()
+        self._warehouse.redraw()
         self._machines.redraw()
         self._floor.settle()
 
@@ -190,6 +193,7 @@ class Plant:
         self._accounting.open()
         self._demand.open()
         self._genealogy.open()
+        self._warehouse.open()
         self._machines.decide_all()
         self._floor.settle()
 
@@ -200,6 +204,7 @@ class Plant:
             if mass > 0.0:
                 lot = self._first_lot(material, mass)
                 floor.state.books.delivered_mass += lot.mass
+                floor.state.books.money.purchased += lot.mass * lot.price
                 if name == finished(material):
                     lot.cases = self.spec.products[material].initial_cases
                 floor.put(lot, name)
@@ -208,7 +213,7 @@ class Plant:
     def _first_lot(self, material: str, mass: float) -> Lot:
         number = self._floor.number("First")
         if material in self.spec.storages:
-            return self._supply.lot(material, mass, number)
+            return self._supply.first_lot(material, mass, number)
         return Lot(number, material, mass, 0.0)
 
 
@@ -243,6 +248,8 @@ def new_state(spec: PlantSpec, seed: int) -> PlantState:
         units={name: new_unit(spec, streams, name, station) for name, station in units(spec).items()},
         buffers={name: Buffer(name, sizes[name], who) for name, who in watchers(spec).items()},
         sales={product: Sales() for product in spec.products},
+        purchases={material: Purchases() for material in spec.policies},
+        stores={name: Store() for name in rooms(spec)},
     )
 
 

@@ -10,15 +10,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from plant_model.capacity import constraint
+from plant_model.climate import Climate, inside
 from plant_model.equipment import STATIONS
 from plant_model.instruments import Instruments
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
 from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
 from plant_model.sensing import Quality, Sensor, SignalType, View
+from plant_model.service import service
 from plant_model.spec import PlantSpec
 from plant_model.state import PlantState
 from plant_model.stations import cleaning, conching, grinding, mixing, moulding, roasting, tempering
 from plant_model.stock import StockView, places
+from plant_model.warehouse import rooms
 
 __all__ = ["Quality", "Reader", "Signal", "SignalType", "signals"]
 
@@ -142,7 +145,7 @@ def _signal(part: Part, sensor: Sensor[Any]) -> Signal:
 def _parts(spec: PlantSpec) -> Iterator[Part]:
     for station in STATIONS:
         yield from _station_parts(spec, station)
-    yield Part(LINE, line_path(spec), whole_line(spec), _line_look(spec))
+    yield Part(LINE, line_path(spec), (*whole_line(spec), *service()), _line_look(spec))
     for name, rows in places(spec).items():
         look = _stock_look(spec, name)
         yield Part(f"{WAREHOUSE}.{name}", (WAREHOUSE, name), rows, look, grouped=False)
@@ -175,4 +178,5 @@ def _line_look(spec: PlantSpec) -> Look:
 
 
 def _stock_look(spec: PlantSpec, name: str) -> Look:
-    return lambda state, _: StockView(spec, state, name)
+    room, climate = rooms(spec)[name], Climate(spec.start)
+    return lambda state, _: StockView(spec, state, name, inside(room, climate.swing(state.agenda.now, state.weather)))

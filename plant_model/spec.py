@@ -22,6 +22,7 @@ from plant_model.schema import (
     Share,
     SpecError,
 )
+from plant_model.trade_checks import TRADE_CHECKS
 
 __all__ = ["PlantSpec", "Problem", "SpecError", "parse"]
 
@@ -115,13 +116,16 @@ class ProductSequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """A place in the warehouse: kg (finished goods: cases), air °C and % relative humidity."""
+    """A place in the warehouse: kg, and the air that is good for the material, °C and % relative humidity."""
 
     capacity_kg: Positive
     initial_kg: NotNegative
     celsius: tuple[Celsius, Celsius]
     humidity: tuple[Percent, Percent]
     shelf_life_d: Positive
+    insulation: Share = 0.85  # of the weather that stays outside, EST
+    moisture_limit_percent: Percent = 100.0  # a wetter delivery is sent back
+    hygroscopic: bool = False  # whether its moisture follows the air's
 
     def problems(self) -> Iterator[Problem]:
         """Say whether the first stock fits in."""
@@ -131,10 +135,11 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedGoods:
-    """The finished goods store: its air."""
+    """The finished goods store: the air that is good for chocolate."""
 
     celsius: tuple[Celsius, Celsius]
     humidity: tuple[Percent, Percent]
+    insulation: Share = 0.9  # of the weather that stays outside, EST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,24 +243,6 @@ def _check_suppliers(suppliers: Mapping[str, Supplier], storages: Mapping[str, S
             yield Problem(("suppliers", name, "material"), f"is stored nowhere; storages are {', '.join(storages)}")
 
 
-def _check_policies(
-    policies: Mapping[str, Policy], suppliers: Mapping[str, Supplier], storages: Mapping[str, Storage]
-) -> Problems:
-    for material in storages.keys() - policies.keys():
-        yield Problem(("policies", material), "is missing: nobody would ever order it")
-    for material, policy in policies.items():
-        supplier, storage = suppliers.get(policy.supplier), storages.get(material)
-        if storage is None:
-            yield Problem(("policies", material), f"is no storage; storages are {', '.join(storages)}")
-        elif policy.quantity_kg > storage.capacity_kg:
-            yield Problem(("policies", material, "quantity_kg"), "does not fit into the storage")
-        if policy.supplier and (supplier is None or supplier.material not in (material, "")):
-            able = [name for name, other in suppliers.items() if other.material == material]
-            yield Problem(
-                ("policies", material, "supplier"), f"must supply {material}: {', '.join(able) or 'nobody does'}"
-            )
-
-
 def _check_product_tables(stations: Stations, products: Mapping[str, Product]) -> Problems:
     conching, tempering = stations.Conching, stations.Tempering
     tables: tuple[tuple[Mapping[str, Any], tuple[str, str]], ...] = (
@@ -297,7 +284,7 @@ _CHECKS: tuple[Callable[..., Problems], ...] = (
     _check_recipes,
     _check_sequence,
     _check_suppliers,
-    _check_policies,
+    *TRADE_CHECKS,
     _check_product_tables,
     _check_sizes,
     _check_names,

@@ -33,6 +33,7 @@ class Lot:
     price: float = 0.0  # EUR/kg at purchase
     cases: int = 0  # packed lots only
     sources: tuple[tuple[str, float], ...] = ()  # lots it was made from, with the mass of each
+    expires: float = math.inf  # age of its store, in seconds of good storage, at which it must go
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Record:
 
 @dataclass(slots=True)
 class Buffer:
-    """A store, tank, bin or conche vessel: lots in first-in-first-out order."""
+    """A store, tank, bin or conche vessel: lots in the order in which they leave, first expired and first in first."""
 
     name: str
     capacity: float
@@ -248,6 +249,55 @@ class Delivery:
 
 
 @dataclass(slots=True)
+class Cycles:
+    """Replenishment cycles, and in how many of them stock ran out."""
+
+    done: int = 0
+    failed: int = 0
+    short: bool = False  # whether stock ran out in the present one
+
+    def close(self) -> None:
+        """A new cycle begins."""
+        self.done += 1
+        self.failed += self.short
+        self.short = False
+
+    @property
+    def service(self) -> float:
+        """Cycle service (alpha): share of the cycles, the present one included, in which stock did not run out."""
+        return 1.0 - (self.failed + self.short) / (self.done + 1)
+
+
+@dataclass(slots=True)
+class Purchases:
+    """What became of the orders of one material."""
+
+    supplier: str = ""  # of the last order
+    deliveries: int = 0  # unloaded
+    late: int = 0
+    short: int = 0
+    rejected: int = 0
+    cycles: Cycles = field(default_factory=Cycles)  # from one unloading to the next
+
+
+@dataclass(slots=True)
+class Store:
+    """The life of a warehouse store. It ages by a second in a second while its air is good, and faster in bad air."""
+
+    aged: float = 0.0  # up to the last inspection
+    expired: float = 0.0  # kg written off
+
+
+@dataclass(slots=True)
+class Weather:
+    """How far the weather is from the season's: (K, % relative humidity) at `since`, and a day later."""
+
+    since: float = 0.0
+    before: tuple[float, float] = (0.0, 0.0)
+    after: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(slots=True)
 class Order:
     """Cases that a customer waits for."""
 
@@ -257,25 +307,42 @@ class Order:
     cases: int
     placed: float
     due: float
+    shipped: int = 0
+
+    @property
+    def open(self) -> int:
+        """Cases that are not shipped yet."""
+        return self.cases - self.shipped
 
 
 @dataclass(slots=True)
 class Sales:
-    """Orders of one product."""
+    """Orders of one product. `backlog` is in the order of the due dates."""
 
     backlog: list[Order] = field(default_factory=list)
     ordered_cases: int = 0
+    filled_cases: int = 0  # shipped at once
     shipped_cases: int = 0
+    lost_cases: int = 0
     shipped_mass: float = 0.0
     shipped_orders: int = 0
     late_orders: int = 0
+    lost_orders: int = 0
+    cycles: Cycles = field(default_factory=Cycles)  # from one campaign to the next
+
+    @property
+    def waiting_cases(self) -> int:
+        """Cases in the backlog."""
+        return self.ordered_cases - self.shipped_cases - self.lost_cases
 
 
 @dataclass(slots=True)
 class Money:
     """EUR booked as they arise; the rest follows from times and counts."""
 
-    material: float = 0.0
+    purchased: float = 0.0  # material that was unloaded, first stocks included
+    material: float = 0.0  # … of which used
+    written_off: float = 0.0  # … of which expired
     ordering: float = 0.0
     holding: float = 0.0
     backorders: float = 0.0
@@ -287,6 +354,8 @@ class Books:
     """Totals of the plant."""
 
     delivered_mass: float = 0.0  # first stocks included
+    absorbed_mass: float = 0.0  # water that stored material took from the air, less what it gave
+    written_off_mass: float = 0.0  # expired
     good_cases: int = 0
     good_mass: float = 0.0
     earned: float = 0.0  # ideal seconds of the constraint for what came to the end of the line
@@ -335,6 +404,10 @@ class PlantState:
     campaign: Campaign = field(default_factory=Campaign)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     sales: dict[str, Sales] = field(default_factory=dict)
+    purchases: dict[str, Purchases] = field(default_factory=dict)
+    stores: dict[str, Store] = field(default_factory=dict)
+    weather: Weather = field(default_factory=Weather)
+    checked: float = 0.0  # when the stores were inspected last
     books: Books = field(default_factory=Books)
     marks: list[Mark] = field(default_factory=list)
     serial: int = 0  # the last number given to a lot, order or delivery

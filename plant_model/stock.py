@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from plant_model.business import Policy
+from plant_model.climate import Air
 from plant_model.layout import WAREHOUSE, finished
+from plant_model.orderbook import fill_rate, on_time_rate
 from plant_model.planning import in_process
 from plant_model.sensing import NONE, Sensor, SignalType
 from plant_model.spec import PlantSpec, Product
-from plant_model.state import Buffer, PlantState
+from plant_model.state import PlantState, Purchases
 
 DAY = 86400.0
 
 
 class StockView:
-    """A place in the warehouse at a moment."""
+    """A place in the warehouse at a moment, and the air there."""
 
-    def __init__(self, spec: PlantSpec, state: PlantState, name: str) -> None:
+    def __init__(self, spec: PlantSpec, state: PlantState, name: str, air: Air) -> None:
         self.spec, self.state, self.now = spec, state, state.agenda.now
-        self.name = name
-
-    @property
-    def buffer(self) -> Buffer:
-        """The place itself."""
-        return self.state.buffers[self.name]
+        self.name, self.air = name, air
+        self.buffer = state.buffers[name]
 
     @property
     def oldest_age(self) -> float:
-        """Days since the oldest lot came; unknown while there is none."""
+        """Days since the lot came that leaves next; unknown while there is none."""
         return (self.now - self.buffer.lots[0].made) / DAY if self.buffer.lots else NONE
+
+    @property
+    def remaining_life(self) -> float:
+        """Days of good storage until the first lot expires; those of a new lot while there is none."""
+        if not self.buffer.lots:
+            return self.life
+        aged = self.state.stores[self.name].aged + self.now - self.state.checked
+        return max(self.buffer.lots[0].expires - aged, 0.0) / DAY
+
+    @property
+    def life(self) -> float:
+        """Days that a new lot keeps."""
+        storage = self.spec.storages.get(self.name)
+        return (storage or self.spec.products[self.buffer.product or self.name.removeprefix("Finished")]).shelf_life_d
+
+    @property
+    def moisture(self) -> float:
+        """Mean water in the stock in %."""
+        level = self.buffer.level
+        return sum(lot.mass * lot.moisture for lot in self.buffer.lots) / level if level else NONE
 
     @property
     def on_order(self) -> float:
         """Mass in kg ordered and not yet unloaded."""
         return sum(d.quantity for d in self.state.deliveries.values() if d.material == self.name)
 
-    def swing(self, ends: tuple[float, float]) -> float:
-        """A climate value: highest in the middle of the afternoon, lowest at night."""
-        low, high = ends
-        hour = (self.now / 3600.0 + self.spec.start.hour) % 24.0
-        return (low + high) / 2.0 + 0.4 * (high - low) * math.sin((hour - 9.0) / 24.0 * 2.0 * math.pi)
+    @property
+    def purchases(self) -> Purchases:
+        """What became of the orders of the material."""
+        return self.state.purchases[self.name]
 
 
 def places(spec: PlantSpec) -> dict[str, tuple[Sensor[StockView], ...]]:
@@ -67,7 +83,10 @@ def _material(spec: PlantSpec, name: str, policy: Policy) -> tuple[Sensor[StockV
             f"{name} ordered and not yet here",
             **(kg | {"high": 10 * storage.capacity_kg}),
         ),
-        *_climate(storage.celsius, storage.humidity, storage.shelf_life_d),
+        *_climate(storage.shelf_life_d),
+        *_purchasing(name),
+        *_ageing(storage.shelf_life_d),
+        *((_moisture(name),) if storage.hygroscopic else ()),
     )
 
 
@@ -85,21 +104,103 @@ def _goods(spec: PlantSpec, name: str, product: Product) -> tuple[Sensor[StockVi
         ),
         _row(
             "Backorders",
-            lambda v: sum(order.cases for order in v.state.sales[name].backlog),
+            lambda v: v.state.sales[name].waiting_cases,
             f"Cases of {name} that customers wait for",
             type=SignalType.UINT32,
         ),
-        *_climate(spec.finished_goods.celsius, spec.finished_goods.humidity, product.shelf_life_d),
+        *_climate(product.shelf_life_d),
+        *_service(name),
+        *_ageing(product.shelf_life_d),
     )
 
 
-def _climate(
-    celsius: tuple[float, float], humidity: tuple[float, float], shelf_life_d: float
-) -> tuple[Sensor[StockView], ...]:
+def _purchasing(name: str) -> tuple[Sensor[StockView], ...]:
+    count: dict[str, Any] = {"type": SignalType.UINT32, "period_s": 10.0}
+    return (
+        _row(
+            "Supplier",
+            lambda v: v.purchases.supplier,
+            "Who got the last order",
+            type=SignalType.STRING,
+            historised=False,
+        ),
+        _row("Deliveries", lambda v: v.purchases.deliveries, f"Deliveries of {name} that were unloaded", **count),
+        _row("LateDeliveries", lambda v: v.purchases.late, "Deliveries that came more than a day late", **count),
+        _row("ShortDeliveries", lambda v: v.purchases.short, "Deliveries that came in parts", **count),
+        _row("RejectedDeliveries", lambda v: v.purchases.rejected, "Deliveries that inspection sent back", **count),
+        _row(
+            "CycleServiceLevel",
+            lambda v: 100.0 * v.purchases.cycles.service,
+            "Share of the deliveries before which stock did not run out",
+            unit="P1",
+            low=0.0,
+            high=100.0,
+        ),
+    )
+
+
+def _service(name: str) -> tuple[Sensor[StockView], ...]:
+    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 100.0}
+    return (
+        _row(
+            "FillRate",
+            lambda v: 100.0 * fill_rate((v.state.sales[name],)),
+            "Ordered cases that were shipped at once",
+            **share,
+        ),
+        _row(
+            "CycleServiceLevel",
+            lambda v: 100.0 * v.state.sales[name].cycles.service,
+            f"Share of the campaigns before which {name} did not run out",
+            **share,
+        ),
+        _row(
+            "OnTimeRate",
+            lambda v: 100.0 * on_time_rate((v.state.sales[name],)),
+            "Share of the shipped orders that were not late",
+            **share,
+        ),
+        _row(
+            "LostCases",
+            lambda v: v.state.sales[name].lost_cases,
+            "Cases that were not in stock and not waited for",
+            type=SignalType.UINT32,
+        ),
+    )
+
+
+def _ageing(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
+    return (
+        _row(
+            "RemainingLife",
+            lambda v: v.remaining_life,
+            "Days until the first lot expires",
+            unit="DAY",
+            low=0.0,
+            high=shelf_life_d,
+        ),
+        _row(
+            "Expired",
+            lambda v: v.state.stores[v.name].expired,
+            "Mass written off since the epoch",
+            unit="KGM",
+            low=0.0,
+            high=1e9,
+            digits=1,
+        ),
+    )
+
+
+def _moisture(name: str) -> Sensor[StockView]:
+    words = f"Water in the {name.lower()}; it follows the air"
+    return _row("Moisture", lambda v: v.moisture, words, unit="P1", low=0.0, high=15.0, period_s=30.0, noise=0.02)
+
+
+def _climate(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
     return (
         _row(
             "Temperature",
-            lambda v: v.swing(celsius),
+            lambda v: v.air.celsius,
             "Air in the store",
             unit="CEL",
             low=0.0,
@@ -109,7 +210,7 @@ def _climate(
         ),
         _row(
             "Humidity",
-            lambda v: v.swing(humidity),
+            lambda v: v.air.humidity,
             "Relative humidity in the store",
             unit="P1",
             low=0.0,

@@ -68,3 +68,10 @@ def assert_sound(plant: Plant) -> None:
     for buffer in plant.state.buffers.values():
         assert all(lot.mass >= 0.0 for lot in buffer.lots), buffer.name
         assert buffer.room >= -1e-5, buffer.name
+
+
+def assert_paid(plant: Plant) -> None:
+    """What was paid for material is used, written off, or still there."""
+    money = plant.state.books.money
+    stored = sum(lot.mass * lot.price for buffer in plant.state.buffers.values() for lot in buffer.lots)
+    assert abs(money.purchased - money.material - money.written_off - stored) <= 1e-9 * money.purchased

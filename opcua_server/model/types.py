@@ -60,6 +60,25 @@ EVENT_TYPES = {
             "Fault": (_T.String, "what failed"),
         },
     ),
+    "delivery_short": EventType(
+        "DeliveryShortEventType",
+        "A supplier brings less than was ordered; the rest comes later.",
+        {**_DELIVERY, "Missing": (_T.Double, "what is to come, kg")},
+    ),
+    "delivery_rejected": EventType(
+        "DeliveryRejectedEventType",
+        "Receiving inspection sent a delivery back.",
+        {**_DELIVERY, "Reason": (_T.String, "why it was not taken")},
+    ),
+    "stock_expired": EventType(
+        "StockExpiredEventType",
+        "A lot in the warehouse has expired and was written off.",
+        {
+            "Material": (_T.String, "what has expired"),
+            "LotId": (_T.String, "number of the lot"),
+            "Quantity": (_T.Double, "how much, kg"),
+        },
+    ),
 }
 """By the kind of the plant's event."""
 

@@ -37,14 +37,14 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
     data["stations"]["Mixing"]["batchkg"] = 5
     del data["stations"]["Moulding"]["bar_g"]
     data["products"]["Dark"]["recipe"]["Sugar"] = 0.4
-    data["policies"]["Sugar"]["supplier"] = "LeciPro"
+    data["policies"]["Sugar"]["suppliers"] = ["Zucker Export", "LeciPro"]
     data["calendar"]["shifts"][1] = "late"
     data["calendar"]["days"][0] = "Moonday"
     found = problems(data)
     assert "did you mean batch_kg?" in found["stations.Mixing.batchkg"]
     assert "above 0" in found["stations.Cleaning.rate_kg_h"]
     assert "a number" in found["stations.Roasting.load_kg"]
-    assert "Norddeutsche Zucker" in found["policies.Sugar.supplier"]
+    assert "Norddeutsche Zucker" in found["policies.Sugar.suppliers.1"]
     assert "add up to 1, adds up to 0.94" in found["products.Dark.recipe"]
     assert found["stations.Moulding.bar_g"] == "is missing"
     assert {"colour", "start", "calendar.shifts.1", "calendar.days.0"} <= found.keys()
@@ -72,6 +72,32 @@ def test_a_recipe_below_the_legal_limits_is_refused(product: str, recipe: dict[s
     [
         (("policies",), {}, "policies.Beans"),
         (("policies", "Beans", "quantity_kg"), 1e6, "policies.Beans.quantity_kg"),
+        (("policies", "Beans", "quantity_kg"), 0, "policies.Beans"),
+        (("policies", "Beans", "up_to_kg"), 50000, "policies.Beans"),
+        (("policies", "Beans", "suppliers"), [], "policies.Beans.suppliers"),
+        (("policies", "Beans", "suppliers"), ["Nobody"], "policies.Beans.suppliers.0"),
+        (("policies", "Beans", "suppliers"), ["HafenKakao", "HafenKakao"], "policies.Beans.suppliers"),
+        (("policies", "Beans", "suppliers"), ["HafenKakao"], "policies.Beans.second_source_after_d"),
+        (("policies", "Lecithin", "up_to_kg"), 700, "policies.Lecithin.up_to_kg"),
+        (("policies", "Lecithin", "up_to_kg"), 1e6, "policies.Lecithin.up_to_kg"),
+        (
+            ("policies", "MilkPowder", "weights"),
+            {"price": 0, "lead": 0, "reliability": 0},
+            "policies.MilkPowder.weights",
+        ),
+        (("policies", "MilkPowder", "choice"), "nicest", "policies.MilkPowder.choice"),
+        (("policies", "Gold"), {"suppliers": ["LeciPro"], "reorder_kg": 1, "quantity_kg": 1}, "policies.Gold"),
+        (("suppliers", "LeciPro", "minimum_kg"), 3000, "suppliers.LeciPro.minimum_kg"),
+        (("suppliers", "LeciPro", "late_share"), 1.5, "suppliers.LeciPro.late_share"),
+        (
+            ("storages", "Sugar"),
+            {"capacity_kg": 400, "initial_kg": 0, "celsius": [1, 2], "humidity": [1, 2], "shelf_life_d": 9},
+            "storages.Sugar.capacity_kg",
+        ),
+        (("demand", "classes"), {}, "demand.classes"),
+        (("demand", "classes", "Retail", "products"), {"Nougat": 1.0}, "demand.classes.Retail.products.Nougat"),
+        (("demand", "classes", "Retail", "products"), {"Dark": 0.5}, "demand.classes.Retail.products"),
+        (("demand", "stockout"), "shrug", "demand.stockout"),
         (("products", "Dark", "share"), 0.5, "products"),
         (("products", "Dark", "recipe"), {"Gold": 1.0}, "products.Dark.recipe.Gold"),
         (("products", "Milk", "target_cases"), 10, "products.Milk"),

@@ -28,8 +28,8 @@ def test_within_two_days_a_stock_falls_below_its_reorder_point_and_is_ordered() 
     first = ordered[0]
     assert first.source == ("Warehouse", first.fields["Material"])
     policy = SPEC.policies[first.fields["Material"]]
-    assert first.fields["Supplier"] == policy.supplier
-    assert first.fields["Quantity"] == policy.quantity_kg
+    assert first.fields["Supplier"] in policy.suppliers
+    assert first.fields["Quantity"] >= policy.quantity_kg / len(policy.suppliers)
     assert isinstance(first.fields["DueTime"], datetime)
     assert first.fields["DueTime"].tzinfo is UTC
     assert plant.state.buffers[first.fields["Material"]].level < policy.reorder_kg
@@ -42,13 +42,16 @@ def test_what_was_ordered_arrives_once() -> None:
     arrived = [event.fields["DeliveryId"] for event in happened if event.kind == "delivery_arrived"]
     assert len(arrived) > 10
     assert len(set(arrived)) == len(arrived)
-    assert set(arrived) | set(plant.state.deliveries) == set(ordered)
+    sent_back = {event.fields["DeliveryId"] for event in happened if event.kind == "delivery_rejected"}
+    here_or_coming = {number.partition("/")[0] for number in {*arrived, *sent_back, *plant.state.deliveries}}
+    assert here_or_coming == set(ordered)
+    assert not sent_back & set(arrived)
 
 
 def test_lead_times_are_those_of_the_supplier() -> None:
     data = plant_data()
     for supplier in data["suppliers"].values():
-        supplier["lead_cv"] = 0
+        supplier |= {"lead_cv": 0, "late_share": 0, "short_share": 0}
     happened = Plant(parse(data)).advance(6 * WEEK)
     begun = {event.fields["DeliveryId"]: event.time for event in happened if event.kind == "delivery_ordered"}
     for event in happened:
@@ -103,6 +106,7 @@ def test_a_season_without_demand_brings_no_orders() -> None:
 
 def test_orders_wait_for_goods_and_are_served_in_turn() -> None:
     data = plant_data()
+    del data["demand"]["classes"]["Retail"]  # all of the same term, so that they are due in the order they came
     for product in data["products"].values():
         product["initial_cases"] = 0
     plant = Plant(parse(data))
@@ -124,12 +128,15 @@ def test_what_is_ordered_is_shipped_or_waits() -> None:
     plant = Plant(SPEC)
     plant.advance(5 * WEEK)
     for sales in plant.state.sales.values():
-        assert sales.ordered_cases == sales.shipped_cases + sum(order.cases for order in sales.backlog)
+        assert sales.waiting_cases == sum(order.open for order in sales.backlog)
+        assert sales.ordered_cases == sales.shipped_cases + sales.waiting_cases
+        assert sales.filled_cases <= sales.shipped_cases
         assert sales.shipped_mass == pytest.approx(sales.shipped_cases * SPEC.case_kg)
         assert 0 <= sales.late_orders <= sales.shipped_orders
 
 
 def test_a_draw_falls_on_products_by_their_shares() -> None:
-    drawn = Counter(pick(SPEC.products, i / 1000) for i in range(1000))
+    shares = {"White": 0.15, "Milk": 0.45, "Dark": 0.4}
+    drawn = Counter(pick(shares, i / 1000) for i in range(1000))
     assert drawn == {"White": 150, "Milk": 450, "Dark": 400}
-    assert pick(SPEC.products, 1.0) == "Dark"
+    assert pick(shares, 1.0) == "Dark"

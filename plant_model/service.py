@@ -1,0 +1,96 @@
+"""How well customers are served, and what trade costs: rows of the line beside production."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plant_model.orderbook import fill_rate
+from plant_model.overview import LineView, tag
+from plant_model.sensing import Sensor, SignalType
+
+MANY = 1e9
+"""Upper end of the range of a total."""
+
+
+def service() -> tuple[Sensor[LineView], ...]:
+    """Rows of the groups Orders and Cost."""
+    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 100.0, "period_s": 10.0}
+    whole: dict[str, Any] = {"type": SignalType.UINT64, "low": 0.0, "high": MANY}
+    return (
+        tag(
+            "Orders",
+            "FillRate",
+            lambda v: 100.0 * fill_rate(v.state.sales.values()),
+            "Fill rate (beta): share of the ordered cases that were shipped at once",
+            **share,
+        ),
+        tag(
+            "Orders",
+            "CycleServiceLevel",
+            cycle_service,
+            "Cycle service (alpha): share of the campaigns between which no product ran out",
+            **share,
+        ),
+        tag(
+            "Orders",
+            "LateOrders",
+            lambda v: sum(s.late_orders for s in v.state.sales.values()),
+            "Orders shipped after their due date",
+            **whole,
+        ),
+        tag("Orders", "OverdueOrders", overdue_orders, "Orders that wait beyond their due date", **whole),
+        tag(
+            "Orders",
+            "LostCases",
+            lambda v: sum(s.lost_cases for s in v.state.sales.values()),
+            "Cases that were not in stock and not waited for",
+            **whole,
+        ),
+        *_costs(),
+    )
+
+
+def cycle_service(view: LineView) -> float:
+    """% over all products."""
+    cycles = [sales.cycles for sales in view.state.sales.values()]
+    failed, begun = sum(c.failed + c.short for c in cycles), sum(c.done + 1 for c in cycles)
+    return 100.0 * (1.0 - failed / begun)
+
+
+def overdue_orders(view: LineView) -> int:
+    """Orders of all products; a backlog is in the order of the due dates."""
+    count = 0
+    for sales in view.state.sales.values():
+        for order in sales.backlog:
+            if order.due >= view.now:
+                break
+            count += 1
+    return count
+
+
+def _costs() -> tuple[Sensor[LineView], ...]:
+    facts: dict[str, Any] = {"unit": "EUR", "low": 0.0, "high": 1000.0, "period_s": 10.0, "digits": 3}
+    total = facts | {"high": MANY}
+    return (
+        tag(
+            "Cost",
+            "StockCostPerUnit",
+            lambda v: v.per_case(v.window.costs.ordering + v.window.costs.holding),
+            "Ordering and holding of stock per case, last 24 h",
+            **facts,
+        ),
+        tag(
+            "Cost",
+            "BackorderCost",
+            lambda v: v.total.costs.backorders,
+            "Cost of orders that waited, since the epoch",
+            **total,
+        ),
+        tag(
+            "Cost",
+            "SpoilageCost",
+            lambda v: v.total.costs.spoilage,
+            "Material that expired, at purchase prices, since the epoch",
+            **total,
+        ),
+    )
