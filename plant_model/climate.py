@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 from numpy.random import Generator
 
-from plant_model.state import Lot, Weather
+from plant_model.state import Lot
+from plant_model.trade import Weather
 
 HOUR = 3600.0
 DAY = 24 * HOUR

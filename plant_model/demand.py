@@ -10,7 +10,7 @@ from plant_model.business import MONTHS, OrderClass
 from plant_model.floor import Floor
 from plant_model.layout import DISPATCH, WAREHOUSE, finished
 from plant_model.randomness import exponential, gamma
-from plant_model.state import Order
+from plant_model.trade import Order
 
 DAY = 86400.0
 

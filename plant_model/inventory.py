@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from plant_model.business import Policy, Supplier
-from plant_model.state import ROUNDING_KG, Delivery
+from plant_model.state import ROUNDING_KG
+from plant_model.trade import Delivery
 
 DAY = 86400.0
 

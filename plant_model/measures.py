@@ -17,7 +17,7 @@ from plant_model.accounting import (
     work_in_process,
 )
 from plant_model.capacity import constraint
-from plant_model.costs import DISPOSED, Costs, stock_value
+from plant_model.costs import DISPOSED, Costs, standard_costs, stock_value
 from plant_model.layout import finished, units
 from plant_model.plant import Plant
 from plant_model.spec import PlantSpec
@@ -112,7 +112,7 @@ def look(plant: Plant) -> dict[str, float]:
         **goods,
         "FinishedGoods": sum(goods.values()),
         "Backlog": float(sum(sales.waiting_cases for sales in state.sales.values())),
-        "StockValue": stock_value(spec, state),
+        "StockValue": stock_value(spec, state, standard_costs(spec)),
         "WorkInProcess": work_in_process(spec, state),
         "GoodMass": state.books.good_mass,
     }

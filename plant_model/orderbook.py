@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Iterable
 from typing import Literal
 
-from plant_model.state import Order, Sales
+from plant_model.trade import Order, Sales
 
 Partial = Literal["never", "due", "always"]
 

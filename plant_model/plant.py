@@ -21,7 +21,7 @@ from plant_model.randomness import Streams, time_to_failure
 from plant_model.sensor_faults import SensorFaults, UnknownSensorError
 from plant_model.snapshot import SnapshotError
 from plant_model.spec import PlantSpec
-from plant_model.state import Buffer, Failure, Lot, PlantState, Purchases, Sales, Store, Unit
+from plant_model.state import Buffer, Failure, Lot, PlantState, Unit
 from plant_model.stations.base import Workplace
 from plant_model.stations.cleaning import Cleaning
 from plant_model.stations.conching import Conching
@@ -31,6 +31,7 @@ from plant_model.stations.moulding import Moulding
 from plant_model.stations.roasting import Roasting
 from plant_model.stations.tempering import Tempering
 from plant_model.supply import Supply
+from plant_model.trade import Purchases, Sales, Store
 from plant_model.warehouse import Warehouse, rooms
 
 __all__ = ["Plant", "PlantError", "PlantEvent", "SnapshotError"]

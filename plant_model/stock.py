@@ -11,7 +11,8 @@ from plant_model.orderbook import fill_rate, on_time_rate
 from plant_model.planning import in_process
 from plant_model.sensing import NONE, Sensor, SignalType
 from plant_model.spec import PlantSpec, Product
-from plant_model.state import PlantState, Purchases
+from plant_model.state import PlantState
+from plant_model.trade import Purchases
 
 DAY = 86400.0
 

@@ -9,7 +9,8 @@ from plant_model.floor import Floor
 from plant_model.layout import SUPPLY, WAREHOUSE
 from plant_model.receiving import Quality, lead_time, objection, quality, share_that_comes, time_left
 from plant_model.spec import PlantSpec
-from plant_model.state import Delivery, Lot
+from plant_model.state import Lot
+from plant_model.trade import Delivery
 
 DAY = 86400.0
 GRACE_S = DAY

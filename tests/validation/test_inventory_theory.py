@@ -11,7 +11,8 @@ from plant_model import flow, inventory, orderbook
 from plant_model.business import Policy
 from plant_model.clock import Agenda, Clock
 from plant_model.randomness import exponential
-from plant_model.state import Buffer, Delivery, Lot, Order, Sales
+from plant_model.state import Buffer, Lot
+from plant_model.trade import Delivery, Order, Sales
 
 DAY = 86400.0
 PER_DAY = 2.0

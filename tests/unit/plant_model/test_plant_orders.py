@@ -13,7 +13,7 @@ from plant_model.business import MONTHS
 from plant_model.orderbook import Partial, enter, fill_rate, on_time_rate, servable, settle, ship
 from plant_model.plant import Plant
 from plant_model.spec import parse
-from plant_model.state import Cycles, Order, Sales
+from plant_model.trade import Cycles, Order, Sales
 
 SPEC = shipped()
 

@@ -15,7 +15,7 @@ from plant_model.business import Policy, Supplier
 from plant_model.inventory import allotted, coming, overdue, quantity, ranked
 from plant_model.plant import Plant
 from plant_model.spec import parse
-from plant_model.state import Delivery
+from plant_model.trade import Delivery
 
 SPEC = shipped()
 NEAR = Supplier(material="Sugar", price_usd_per_t=1000, lead_d=2, lead_cv=0.1, minimum_kg=4000)

@@ -14,7 +14,8 @@ from plant_model.climate import Air, Climate, ageing, another_day, dampened, dep
 from plant_model.plant import Plant
 from plant_model.randomness import Streams
 from plant_model.spec import parse
-from plant_model.state import Buffer, Lot, Weather
+from plant_model.state import Buffer, Lot
+from plant_model.trade import Weather
 
 SPEC = shipped()
 BEANS = SPEC.storages["Beans"]
