@@ -22,6 +22,10 @@ class Activity(IntEnum):
     Breakdown = 8
     StartUp = 9  # resetting and starting after planned rest or without order
     Commanded = 10  # the operator keeps it from working
+    AwaitingRepair = 11  # broken, and no technician is free
+    Maintenance = 12  # planned
+    Break = 13  # everybody who can run it is on break
+    NoOperator = 14  # nobody who can run it has come
 
 
 class Element(IntEnum):
@@ -53,11 +57,15 @@ MEANINGS = (
     Meaning(State.Aborted, Element.ADET),
     Meaning(State.Execute, Element.AUST),
     Meaning(State.Held, Element.ADET),
+    Meaning(State.Aborted, Element.ADET),
+    Meaning(State.Stopped, Element.PDOT),
+    Meaning(State.Held, Element.PDOT),
+    Meaning(State.Held, Element.ADET),
 )
 """By activity; the reading of the standard is plant.md 2.4."""
 
 ACTIVITIES = tuple(activity.name for activity in Activity)
 SETUPS = frozenset({Activity.Changeover, Activity.Cleaning, Activity.StartUp})
 """Activities that make ready; what is made first after them is a start-up product."""
-RESTS = frozenset({Activity.Stopped, Activity.NoOrder, Activity.StartUp})
+RESTS = frozenset({Activity.Stopped, Activity.NoOrder, Activity.StartUp, Activity.Maintenance})
 """Activities after which resetting and starting are a start-up, not the end of a stop."""

@@ -34,44 +34,54 @@ def is_open(hours: frozenset[int], date: datetime) -> bool:
     return hour_of_week(date) in hours
 
 
-def until_change(hours: frozenset[int], date: datetime) -> float | None:
-    """Seconds until the shop opens or closes; None when it never does."""
-    now, present = hour_of_week(date), is_open(hours, date)
-    ahead = next((i for i in range(1, WEEK_HOURS + 1) if ((now + i) % WEEK_HOURS in hours) != present), None)
-    if ahead is None:
-        return None
+def shift_starts(calendar: Calendar) -> frozenset[int]:
+    """Hours of the week in which a shift begins."""
+    first = (int(shift.split("-")[0]) for shift in calendar.shifts)
+    return frozenset((DAYS.index(day) * 24 + hour) % WEEK_HOURS for hour in first for day in calendar.days)
+
+
+def boundaries(hours: frozenset[int], starts: frozenset[int]) -> frozenset[int]:
+    """Hours of the week in which a crew comes or goes: a shift begins, or the shop closes."""
+    closing = {hour for hour in range(WEEK_HOURS) if hour not in hours and (hour - 1) % WEEK_HOURS in hours}
+    return starts | closing
+
+
+def until_next(boundaries: frozenset[int], date: datetime) -> float:
+    """Seconds until the next boundary, from now on but not now."""
+    now = hour_of_week(date)
+    ahead = next(i for i in range(1, WEEK_HOURS + 1) if (now + i) % WEEK_HOURS in boundaries)
     begin = date.replace(minute=0, second=0, microsecond=0)
     return (begin + timedelta(hours=ahead) - date).total_seconds()
 
 
 class Shifts:
-    """Opens and closes the shop by the calendar."""
+    """Opens and closes the shop by the calendar, and lets the crews come and go."""
 
     def __init__(self, floor: Floor, machines: Machines) -> None:
         self._floor = floor
         self._machines = machines
         self._hours = open_hours(floor.spec.calendar)
+        self._boundaries = boundaries(self._hours, shift_starts(floor.spec.calendar))
         floor.handlers["shift"] = self._change
 
     def open(self) -> None:
         """Begin at the epoch."""
-        floor = self._floor
-        floor.state.open = is_open(self._hours, floor.date(floor.now))
-        self._await_change()
+        self._floor.state.open = is_open(self._hours, self._floor.date(self._floor.now))
+        self._begin_shift()
 
-    def _await_change(self) -> None:
+    def _begin_shift(self) -> None:
         floor = self._floor
-        delay = until_change(self._hours, floor.date(floor.now))
-        if delay is not None:
-            floor.clock.schedule(delay, "shift")
+        seconds = until_next(self._boundaries, floor.date(floor.now))
+        self._machines.begin_shift(seconds)
+        floor.clock.schedule(seconds, "shift")
 
     def _change(self, _: str) -> None:
         floor, books = self._floor, self._floor.state.books
         books.opened = opened(books.opened, books.since, floor.now, open_=floor.state.open)
         books.since = floor.now
-        floor.state.open = not floor.state.open
+        floor.state.open = is_open(self._hours, floor.date(floor.now))
+        self._begin_shift()
         self._machines.decide_all()
-        self._await_change()
 
 
 def opened(before: float, since: float, now: float, *, open_: bool) -> float:

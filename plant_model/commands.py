@@ -27,6 +27,8 @@ def refusal_of_command(unit: Unit, command: Command) -> str:
         return f"{command.name} needs mode Produce, {unit.name} is in mode {control.mode.name}"
     if command is Command.Clear and repair is not None and repair.activity is Activity.Breakdown:
         return f"{unit.name} cannot be cleared: {repair.fault} is not repaired yet"
+    if command is Command.Reset and repair is not None and repair.activity is Activity.Maintenance:
+        return f"{unit.name} cannot be reset: its maintenance is not done yet"
     if command is Command.Unhold and repair is not None:
         return f"{unit.name} cannot go on: {repair.fault} is not removed yet"
     return ""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from operator import mul
 from typing import NamedTuple
 
-from plant_model.activity import Activity
 from plant_model.capacity import mass_ratio
 from plant_model.inventory import ranked
 from plant_model.layout import finished
@@ -51,9 +50,11 @@ def base_load(spec: PlantSpec, now: float) -> float:
 
 
 def repair_hours(unit: Unit, now: float) -> float:
-    """Hours of repair work since the epoch."""
-    running = now - unit.since if unit.activity is Activity.Breakdown else 0.0
-    return (unit.times[Activity.Breakdown] + running) / HOUR
+    """Hours of technicians at breakdowns and planned maintenance since the epoch."""
+    repair = unit.repair
+    at_work = repair is not None and repair.activity is unit.activity and repair.technician
+    running = now - unit.since if at_work else 0.0
+    return (unit.ledger.repair_s + unit.ledger.maintenance_s + running) / HOUR
 
 
 def costs(spec: PlantSpec, state: PlantState, now: float, *, opened_s: float, electricity_kwh: float) -> Costs:

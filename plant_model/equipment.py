@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
+from plant_model.handling import MaintenancePlan
 from plant_model.schema import Bounds, Count, NotNegative, Percent, Positive, Problem, Share
 
 ROUNDING = 1e-6
@@ -29,12 +30,14 @@ class Triangular:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureMode:
-    """Weibull time to failure on the operating clock, lognormal time to repair."""
+    """Weibull time to failure on the operating clock or the calendar, lognormal time to repair."""
 
     mtbf_h: Positive
     shape: Positive  # Weibull k: 1 = no ageing
     mttr_h: Positive
     cv: NotNegative  # of the repair time
+    clock: Literal["operating", "calendar"] = "operating"
+    skill: str = "Mechanics"  # that a breakdown needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Equipment:
 
     power_kw: NotNegative
     failures: Mapping[str, FailureMode]
+    maintenance: MaintenancePlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

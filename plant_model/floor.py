@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from numpy.random import Generator
 
 from plant_model import flow
+from plant_model.activity import Activity
 from plant_model.clock import Clock, Handler
 from plant_model.events import PlantEvent
 from plant_model.layout import shelf_lives, unit_path
@@ -24,6 +25,7 @@ class Floor:
         self.handlers: dict[str, Handler] = {"arrive": self._arrive}
         self.watchers: dict[str, Callable[[], None]] = {}
         self._lives = shelf_lives(spec)
+        self.before_work: Callable[[Unit], tuple[Activity, str] | None] = lambda _: None
         self._stirred: dict[str, None] = {}
         self.clock = Clock(state.agenda, self.handlers)
 

@@ -8,17 +8,19 @@ from typing import Protocol
 
 from plant_model.activity import MEANINGS, RESTS, SETUPS, Activity
 from plant_model.floor import Floor
+from plant_model.maintenance import Maintenance
 from plant_model.packml import ALLOWED, FINISHES, WINDING_DOWN, Command, Mode, State, next_command
 from plant_model.randomness import lognormal, time_to_failure
 from plant_model.state import Failure, Repair, Unit, Wake
+from plant_model.workers import Workers
 
 Verdict = tuple[Activity, str]
 """What a machine does now, and who is to blame (or which fault it is)."""
-COLD = frozenset({Activity.Stopped, Activity.Breakdown, Activity.Commanded})
+COLD = frozenset(
+    {Activity.Stopped, Activity.Breakdown, Activity.AwaitingRepair, Activity.Maintenance, Activity.Commanded}
+)
 """Activities in which a machine cools down."""
 
-MAINTAINED = frozenset({Activity.Breakdown})
-"""Activities in which the machine is the technician's."""
 RESTING = frozenset({State.Stopped, State.Idle, State.Complete})
 """States in which a minor stop is removed without going to Held."""
 
@@ -38,8 +40,19 @@ class Machines:
         self._floor = floor
         self._stations = stations
         self._acting_s = floor.spec.acting_s.by_state
+        self._workers = Workers(floor, self.decide)
+        self._maintenance = Maintenance(floor, self._workers)
         floor.handlers["wake"] = self._wake
         floor.watchers.update({name: partial(self._look, unit) for name, unit in floor.state.units.items()})
+
+    def open(self) -> None:
+        """Plan the maintenance and let all decide, at the epoch."""
+        self._maintenance.open()
+        self.decide_all()
+
+    def begin_shift(self, seconds: float) -> None:
+        """Let the crews of a shift of this length come, or go home when the shop is closed."""
+        self._workers.begin_shift(seconds)
 
     def decide_all(self) -> None:
         """Let every machine decide anew, the last of the line first: at the epoch and when the calendar changes."""
@@ -61,12 +74,13 @@ class Machines:
         floor, mode = self._floor, self._floor.spec.stations[unit.station].failures[fault]
         seconds = lognormal(floor.stream(f"{unit.name}.{fault}.repair"), mode.mttr_h * 3600.0, mode.cv)
         life = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode)
-        unit.failures[fault] = Failure(life, count=unit.failures[fault].count + 1)
-        minor = seconds < floor.spec.minor_stop_max_s
-        unit.repair = Repair(fault, Activity.MinorStop if minor else Activity.Breakdown, seconds)
-        if minor:
+        failure = unit.failures[fault]
+        unit.failures[fault] = Failure(life, count=failure.count + 1, calendar=failure.calendar)
+        if seconds < floor.spec.minor_stop_max_s:
             unit.ledger.minor_stops += 1
+            unit.repair = Repair(fault, Activity.MinorStop, seconds)
         else:
+            unit.repair = Repair(fault, Activity.Breakdown, seconds, mode.skill)
             self._break_down(unit, fault)
         self.decide(unit)
 
@@ -105,6 +119,7 @@ class Machines:
 
     def _break_down(self, unit: Unit, fault: str) -> None:
         unit.ledger.breakdowns += 1
+        self._workers.call(unit)
         if unit.control.kept is not None:
             unit.control.kept = State.Aborted
         fields = {"Station": unit.station, "Unit": unit.name, "Fault": fault}
@@ -120,7 +135,10 @@ class Machines:
         if not self._floor.state.open and unit.station not in self._floor.spec.calendar.unattended:
             return Activity.Stopped, ""
         if unit.repair is not None:
-            return unit.repair.activity, unit.repair.fault
+            return Activity.AwaitingRepair if unit.repair.waits else unit.repair.activity, unit.repair.fault
+        lacking = self._workers.lacking(unit.station)
+        if lacking is not None:
+            return lacking, "Operator"
         if unit.control.kept is not None:
             idle = self._floor.state.campaign.waiting == "Order"
             return (Activity.NoOrder, "") if idle else (Activity.Commanded, "Operator")
@@ -171,13 +189,21 @@ class Machines:
         if reason == "state":
             unit.control.acting = 0.0
         elif reason == "repair":
-            unit.repair = None
+            self._end_repair(unit)
         elif reason == "job" and unit.job is not None:
             unit.job.remaining = 0.0
         else:
             self.fail(unit, reason)
             return
         self.decide(unit)
+
+    def _end_repair(self, unit: Unit) -> None:
+        repair, unit.repair = unit.repair, None
+        assert repair is not None  # it has just ended
+        if repair.activity is Activity.Maintenance:
+            self._maintenance.end(unit)
+        if repair.technician:
+            self._workers.release(repair.technician)
 
 
 def aim(unit: Unit) -> State:
@@ -209,7 +235,8 @@ def mode_of(unit: Unit) -> Mode:
     """The operator's mode while the machine is the operator's, else Maintenance while it is repaired."""
     if unit.control.kept is not None:
         return unit.control.mode
-    return Mode.Maintenance if unit.activity in MAINTAINED else Mode.Produce
+    repair = unit.repair
+    return Mode.Maintenance if repair is not None and repair.technician else Mode.Produce
 
 
 def book(unit: Unit, now: float) -> None:
@@ -235,23 +262,27 @@ def _go_on(unit: Unit, elapsed: float) -> None:
         job.remaining = max(job.remaining - elapsed * unit.pace, 0.0)
     if repair is not None and repair.activity is unit.activity:
         repair.remaining = max(repair.remaining - elapsed, 0.0)
-    if unit.activity is Activity.Running:
-        unit.tool_age += elapsed
-        for failure in unit.failures.values():
+        unit.ledger.repair_s += elapsed * (repair.activity is Activity.Breakdown)
+        unit.ledger.maintenance_s += elapsed * (repair.activity is Activity.Maintenance)
+    running = unit.activity is Activity.Running
+    unit.tool_age += elapsed * running
+    for failure in unit.failures.values():
+        if running or failure.calendar:
             failure.remaining -= elapsed
             failure.age += elapsed
 
 
 def next_end(unit: Unit) -> tuple[float, str] | None:
     """When the present activity or state ends by itself, and by what; None when it waits for others."""
-    job, repair = unit.job, unit.repair
+    job, repair, activity = unit.job, unit.repair, unit.activity
     ends: list[tuple[float, str]] = []
     if unit.control.acting > 0.0:
         ends.append((unit.control.acting, "state"))
-    if job is not None and job.activity is unit.activity:
+    if job is not None and job.activity is activity:
         ends.append((job.remaining / unit.pace, "job"))
-    if repair is not None and repair.activity is unit.activity:
+    if repair is None:
+        running = activity is Activity.Running
+        ends += [(life.remaining, fault) for fault, life in unit.failures.items() if running or life.calendar]
+    elif repair.activity is activity:
         ends.append((repair.remaining, "repair"))
-    if unit.activity is Activity.Running:
-        ends += [(failure.remaining, fault) for fault, failure in unit.failures.items()]
     return min(ends, default=None)

@@ -195,7 +195,7 @@ class Plant:
         self._demand.open()
         self._genealogy.open()
         self._warehouse.open()
-        self._machines.decide_all()
+        self._machines.open()
         self._floor.settle()
 
     def _fill(self) -> None:
@@ -257,7 +257,7 @@ def new_state(spec: PlantSpec, seed: int) -> PlantState:
 def new_unit(spec: PlantSpec, streams: Streams, name: str, station: str) -> Unit:
     """A machine as it comes from the maker."""
     failures = {
-        fault: Failure(time_to_failure(streams[f"{name}.{fault}.life"], mode))
+        fault: Failure(time_to_failure(streams[f"{name}.{fault}.life"], mode), calendar=mode.clock == "calendar")
         for fault, mode in spec.stations[station].failures.items()
     }
     return Unit(name, station, failures=failures)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from plant_model.business import Costs, Demand, Policy, Power, Supplier
 from plant_model.equipment import ROUNDING, STATIONS, Celsius, Stations, Triangular
-from plant_model.handling import ActingTimes
+from plant_model.handling import ActingTimes, Number, Workforce
 from plant_model.schema import (
     UNUSABLE,
     Bounds,
@@ -188,7 +188,8 @@ class PlantSpec:
     suppliers: Mapping[str, Supplier]
     policies: Mapping[str, Policy]
     demand: Demand
-    workers_per_shift: Mapping[str, NotNegative]
+    workers_per_shift: Mapping[str, Number]
+    workforce: Workforce
     power: Power
     costs: Costs
 
@@ -279,6 +280,29 @@ def _check_names(transport_min: Mapping[str, float], calendar: Calendar) -> Prob
         yield Problem(("calendar",), "must have at least one shift and one day")
 
 
+def _check_workers(
+    workforce: Workforce, workers_per_shift: Mapping[str, int], stations: Stations, calendar: Calendar
+) -> Problems:
+    for role in workforce.skills.keys() - workers_per_shift.keys():
+        yield Problem(("workforce", "skills", role), f"is no role; there are {', '.join(workers_per_shift)}")
+
+    def able(skill: str) -> bool:
+        return any(workers_per_shift.get(role, 0) for role in workforce.able(skill))
+
+    for station in STATIONS:
+        if station not in calendar.unattended and not able(station):
+            yield Problem(("workforce", "skills"), f"leave nobody to run {station}")
+        equipment = stations[station]
+        needs: dict[tuple[str, ...], str] = {
+            ("failures", name, "skill"): mode.skill for name, mode in equipment.failures.items()
+        }
+        if equipment.maintenance is not None:
+            needs["maintenance", "skill"] = equipment.maintenance.skill
+        for path, skill in needs.items():
+            if skill and not able(skill):
+                yield Problem(("stations", station, *path), f"nobody has the skill {skill!r}: see workforce.skills")
+
+
 _CHECKS: tuple[Callable[..., Problems], ...] = (
     _check_shares,
     _check_recipes,
@@ -288,4 +312,5 @@ _CHECKS: tuple[Callable[..., Problems], ...] = (
     _check_product_tables,
     _check_sizes,
     _check_names,
+    _check_workers,
 )

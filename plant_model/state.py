@@ -112,15 +112,23 @@ class Failure:
     remaining: float  # until the next failure
     age: float = 0.0  # since the last one
     count: int = 0
+    calendar: bool = False  # its clock is the calendar
 
 
 @dataclass(slots=True)
 class Repair:
-    """A stop that is being ended."""
+    """A stop that is being ended: a minor one by the operator, a breakdown or maintenance by a technician."""
 
     fault: str
     activity: Activity
     remaining: float
+    skill: str = ""  # that it needs; "" is the operator's
+    technician: str = ""  # the role that is at work; "" while it waits for one
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody is at it who can do it."""
+        return bool(self.skill) and not self.technician
 
 
 @dataclass(slots=True)
@@ -165,6 +173,8 @@ class Ledger:
     rejects: dict[str, int] = field(default_factory=dict)  # pieces by cause
     minor_stops: int = 0
     breakdowns: int = 0
+    repair_s: float = 0.0  # of technicians at breakdowns
+    maintenance_s: float = 0.0  # … and at planned maintenance
 
 
 @dataclass(slots=True)
@@ -200,6 +210,7 @@ class Unit:
     failures: dict[str, Failure] = field(default_factory=dict)
     repair: Repair | None = None
     job: Job | None = None
+    due: bool = False  # planned maintenance
     wake: Wake | None = None
     product: str = ""  # what it is set up for
     lot: str = ""  # the last lot it had
@@ -224,6 +235,20 @@ class Unit:
     def loose(self) -> float:
         """Mass in kg of the pieces that do not fill a case yet."""
         return sum(self.open_cases.values())
+
+
+@dataclass(slots=True)
+class Crew:
+    """The people of a role in the present shift."""
+
+    here: int = 0
+    resting: int = 0
+    busy: int = 0  # technicians at machines
+
+    @property
+    def free(self) -> int:
+        """Who could go to a machine; who is at one finishes it before his break."""
+        return max(self.here - self.resting - self.busy, 0)
 
 
 @dataclass(slots=True)
@@ -301,6 +326,8 @@ class PlantState:
     units: dict[str, Unit]
     buffers: dict[str, Buffer]
     open: bool = True
+    crews: dict[str, Crew] = field(default_factory=dict)  # by role
+    queue: list[str] = field(default_factory=list)  # machines that wait for a technician
     campaign: Campaign = field(default_factory=Campaign)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     sales: dict[str, Sales] = field(default_factory=dict)

@@ -40,7 +40,7 @@ class Workplace(ABC):
         while verdict is None:
             job = unit.job
             if job is None:
-                verdict = self.begin(unit)
+                verdict = self.floor.before_work(unit) or self.begin(unit)
             elif job.remaining > 0.0:
                 verdict = job.activity, ""
             else:

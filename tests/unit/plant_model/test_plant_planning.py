@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from plant_model.calendar import is_open, open_hours, until_change
+from plant_model.calendar import boundaries, is_open, open_hours, shift_starts, until_next
 from plant_model.planning import Outlook, begun, choose, paused
 from plant_model.spec import Calendar
 from plant_model.state import Campaign
@@ -63,15 +63,18 @@ def test_shifts_may_go_past_midnight() -> None:
 
 @pytest.mark.parametrize(
     ("after_h", "open_", "change_h"),
-    [(0, True, 16), (15.5, True, 0.5), (16, False, 8), (4 * 24 + 16, False, 56)],
+    [(0, True, 8), (8, True, 8), (15.5, True, 0.5), (16, False, 8), (4 * 24 + 16, False, 56)],
 )
 def test_two_shifts_on_working_days(after_h: float, open_: bool, change_h: float) -> None:
-    hours = open_hours(Calendar(shifts=("06-14", "14-22"), days=("Mon", "Tue", "Wed", "Thu", "Fri")))
+    calendar = Calendar(shifts=("06-14", "14-22"), days=("Mon", "Tue", "Wed", "Thu", "Fri"))
+    hours = open_hours(calendar)
     date = MONDAY + timedelta(hours=after_h)
     assert is_open(hours, date) is open_
-    assert until_change(hours, date) == change_h * 3600
+    assert until_next(boundaries(hours, shift_starts(calendar)), date) == change_h * 3600
 
 
-def test_a_plant_that_never_closes_never_changes() -> None:
+def test_a_plant_that_never_closes_only_changes_crews() -> None:
     week = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-    assert until_change(open_hours(Calendar(shifts=("00-24",), days=week)), MONDAY) is None
+    calendar = Calendar(shifts=("00-24",), days=week)
+    edges = boundaries(open_hours(calendar), shift_starts(calendar))
+    assert edges == set(range(0, 168, 24))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support_plant import DAY, HOUR, WEEK, shipped
 
+from plant_model.accounting import progress
 from plant_model.instruments import normal
 from plant_model.plant import Plant
 from plant_model.signals import Quality, Reader, Signal, SignalType, signals
@@ -189,7 +190,7 @@ def test_a_conche_dries_warms_and_gets_thin() -> None:
     plant = Plant(SPEC)
     plant.advance(2 * DAY)
     conche = plant.state.units["Conche1"]
-    while not (conche.job and conche.job.phase == "Conching" and conche.job.remaining > 0.95 * conche.job.duration):
+    while not (conche.job and conche.job.phase == "Conching" and progress(conche, plant.now) < 0.05):
         plant.advance(plant.now + 600)
     early = read(plant)
     plant.advance(plant.now + 0.8 * conche.job.duration)
