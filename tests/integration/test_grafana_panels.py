@@ -92,7 +92,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def fill(demo: Demo, influx: str, folder: Path) -> None:
     """Let the plant run fast until each kind of event has happened and everything is stored."""
     async with operator(demo, folder) as client, hurried(client):
-        await asyncio.to_thread(until, lambda: kinds(influx) >= EVENTS, 60.0, lambda: kinds(influx))
+        await asyncio.to_thread(until, lambda: kinds(influx) >= EVENTS, 180.0, lambda: kinds(influx))
     await asyncio.to_thread(until, lambda: past(influx) and is_even(demo), 60.0, demo.health)
 
 
