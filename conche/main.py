@@ -14,6 +14,7 @@ from conche.config import ConfigError
 from conche.failure import MISUSED, Failure
 from conche.run import run
 from conche.scenario import app as scenario
+from conche.schema import schema
 from conche.serve import gateway, plant
 from conche.watch import watch
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every command has its own --help. Settings and how-tos: docs/.",
 )
-for command in (run, plant, gateway, check, browse, watch):
+for command in (run, plant, gateway, check, browse, watch, schema):
     app.command()(command)
 app.add_typer(scenario, name="scenario")
 

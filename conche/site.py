@@ -33,7 +33,7 @@ class BrokerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: BrokerKind = Field(default=BrokerKind.AUTO, description="auto takes Mosquitto if it is installed, else amqtt")
+    kind: BrokerKind = Field(default=BrokerKind.AUTO, description="auto: Mosquitto if it is installed, else amqtt")
     port: int = Field(default=1883, ge=1, le=65535, description="TCP port")
 
 

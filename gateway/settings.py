@@ -65,7 +65,9 @@ class GatewaySettings(BaseModel):
     contacts: Contacts = Field(
         default_factory=dict, description="Books of people: {suppliers: {Beans: {name: …, email: …}}}"
     )
-    notify: NotifySettings = Field(default_factory=OutboxSettings, description="How mails leave the house")
+    notify: NotifySettings = Field(
+        default=OutboxSettings(), description="How mails leave the house; without it into var/outbox"
+    )
     page: PageSettings = Field(default=PageSettings(), description="The page, /health and /metrics")
 
 

@@ -88,7 +88,11 @@ class OutboxSettings(QueueSettings):
     """Mails as `.eml` files in a folder, for trying out and for mail programs that watch a folder."""
 
     kind: Literal["outbox"] = "outbox"
-    sender: Mailbox = Field(default=Contact(name="Conche", email="conche@localhost"), alias="from")
+    sender: Mailbox = Field(
+        default=Contact(name="Conche", email="conche@localhost"),
+        alias="from",
+        description="Who the mails come from: Name <address>",
+    )
     folder: Path = Field(default=Path("var/outbox"), description="Made when missing")
 
 

@@ -43,7 +43,7 @@ class SparkplugSettings(BaseModel):
 
     kind: Literal["sparkplug"] = "sparkplug"
     name: str = Field(default="sparkplug", description="Unique. What was delivered is remembered by it.")
-    broker: BrokerSettings = Field(default_factory=BrokerSettings, description="The MQTT broker.")
+    broker: BrokerSettings = Field(default=BrokerSettings(), description="The MQTT broker.")
     client_id: str = Field(default="conche-sparkplug", min_length=1, description="Unique on the broker.")
     group: Template = Field(default="{enterprise}", description="Group id; formed from constants.")
     node: Template = Field(default="conche", description="Edge node id, unique in the group; formed from constants.")

@@ -39,7 +39,7 @@ class UnsSettings(BaseModel):
 
     kind: Literal["uns"] = "uns"
     name: str = Field(default="uns", description="Unique. What was delivered is remembered by it.")
-    broker: BrokerSettings = Field(default_factory=BrokerSettings, description="The MQTT broker.")
+    broker: BrokerSettings = Field(default=BrokerSettings(), description="The MQTT broker.")
     client_id: str = Field(default="conche-uns", min_length=1, description="Unique on the broker.")
     topic: TopicTemplate = Field(
         default="{enterprise}/{site}/{area}/{line}/{station}/{group}/{tag}", description="Topic of a tag."
