@@ -41,6 +41,7 @@ class _Harvest:
 
     drafts: list[Draft] = field(default_factory=list)
     reached: dict[int, int] = field(default_factory=dict)  # tag id -> time from which on it is still missing; 0: done
+    seen: dict[int, tuple[int, int]] = field(default_factory=dict)  # tag id -> where its hole ended, newest of the page
     failed: dict[str, list[int]] = field(default_factory=dict)  # reason -> tag ids
     following: list[Stretch] = field(default_factory=list)
 
@@ -129,6 +130,7 @@ class Backfill:
         """Take the new values of a page, and decide whether there are more."""
         tag_id = stretch.tag_id
         body, count, newest = self._new_values(tag_id, page)
+        harvest.seen[tag_id] = int(self._marks.first[tag_id]), newest
         if count:
             harvest.drafts.append(Draft(Kind.DATA, self._intake.source, body, count, historical=True))
         if page.continuation:
@@ -162,7 +164,9 @@ class Backfill:
 
     def _stored(self, harvest: _Harvest) -> None:
         for tag_id, newest in harvest.reached.items():
-            self._marks.pending[tag_id] = newest
+            end, read_to = harvest.seen[tag_id]
+            grew = self._marks.first[tag_id] != end  # more was lost while this page was on its way
+            self._marks.pending[tag_id] = read_to if grew else newest
         values = sum(draft.count for draft in harvest.drafts)
         self._status.values += values
         self._status.backfilled += values

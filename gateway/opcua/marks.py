@@ -73,6 +73,13 @@ class Marks:
         idle = ids[self.pending[ids] == 0]
         self.pending[idle] = np.where(self.last[idle] > 0, self.last[idle], before)
 
+    def open(self, ids: Sequence[int], until: Sequence[int]) -> None:
+        """Values of these tags are missing between what we have of each and `until`; an open hole grows that far."""
+        tags = np.asarray(ids, np.int64)
+        idle = tags[self.pending[tags] == 0]
+        self.pending[idle] = self.last[idle]
+        self.first[tags] = until
+
     def open_ids(self) -> NDArray[np.int64]:
         """Tags whose history is missing, the longest missing first."""
         ids = np.flatnonzero(self.pending)

@@ -20,7 +20,7 @@ from gateway.opcua.wire import Body, Message, Published, publish_response, repub
 from gateway.store.record import INDEX_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gateway.opcua.decode import Part
     from gateway.opcua.events import EventReader
@@ -52,6 +52,7 @@ class _Batch:
     event_ids: set[bytes] = field(default_factory=set)
     acknowledge: list[tuple[int, int]] = field(default_factory=list)  # subscription, sequence number
     newest: dict[int, int] = field(default_factory=dict)  # subscription -> sequence number
+    overflows: int = 0  # values that say that others before them were lost at the server
     loss: str = ""  # why messages are lost for good
     trouble: GatewayError | None = None  # what ends the loop once all before it is stored
 
@@ -68,6 +69,7 @@ class Publisher:
         events: EventReader,
         status: SourceStatus,
         on_loss: Callable[[], None],
+        on_overflow: Callable[[Sequence[Part]], Awaitable[list[Draft]]],
     ) -> None:
         self._session = session
         self._subscriptions = subscriptions
@@ -76,6 +78,7 @@ class Publisher:
         self._events = events
         self._status = status
         self._on_loss = on_loss
+        self._on_overflow = on_overflow
         self._depth = IN_FLIGHT
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
@@ -133,6 +136,9 @@ class Publisher:
             except GatewayError as error:
                 batch.trouble = batch.trouble or error
                 break
+        batch.overflows = overflows(batch.parts)
+        if batch.overflows:
+            batch.drafts += await self._on_overflow(batch.parts)
         await self._intake.store(batch.drafts, lambda: self._stored(batch), self._stay)
         if batch.loss:
             raise SubscriptionLost(batch.loss)
@@ -233,9 +239,10 @@ class Publisher:
         self._acknowledge += batch.acknowledge
         values = sum(len(part.index) for part in batch.parts)
         self._status.values += values
-        self._status.notifications += len(batch.drafts)
+        self._status.notifications += sum(draft.kind is not Kind.GAP for draft in batch.drafts)
+        self._status.gaps += sum(draft.kind is Kind.GAP for draft in batch.drafts)
         self._status.events += len(batch.event_ids)
-        self._status.overflows += overflows(batch.parts)
+        self._status.overflows += batch.overflows
         self._status.last_value = batch.received if values else self._status.last_value
 
     async def _stay(self) -> None:

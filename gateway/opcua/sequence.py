@@ -20,8 +20,11 @@ def preceding(sequence: int) -> int:
 def missing(last: int, sequence: int) -> tuple[int, ...] | None:
     """What lies between the last message that we have and this one; None if this one is old.
 
-    `last` 0: we have none yet, and 1 should come. The tuple is cut at 10,000 numbers.
+    `last` 0: we have none yet, and 1 should come; a first number far off is where this server begins to count.
+    The tuple is cut at 10,000 numbers.
     """
+    if last == 0 and sequence > _MOST:
+        return ()
     ahead = (sequence - last) % _LAST
     if ahead == 0 or ahead > _FAR:
         return None

@@ -16,6 +16,7 @@ from gateway.opcua.errors import SubscriptionLost, in_words
 from gateway.opcua.events import EventReader, find_event_types, monitor_events
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
+from gateway.opcua.overflow import Overflows
 from gateway.opcua.pending import PendingFile
 from gateway.opcua.publish import Publisher
 from gateway.opcua.recall import recall
@@ -64,6 +65,13 @@ class OpcUaSource:
         self._events_refused = ""
         self._remembered = False
         self._holes = asyncio.Event()  # history is missing and may be read
+        self._overflows = Overflows(
+            settings.name,
+            self._marks,
+            self._pending,
+            lambda: self._historised(self._tags.tags()),
+            self._holes.set,
+        )
 
     async def run(self) -> NoReturn:
         """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""
@@ -116,7 +124,14 @@ class OpcUaSource:
         if is_new:
             await self._begin_anew(session, same_session=rung is not Rung.RENEW)
         publisher = Publisher(
-            session, self._subscriptions, self._intake, self._marks, self._events, self._status, self._cut
+            session,
+            self._subscriptions,
+            self._intake,
+            self._marks,
+            self._events,
+            self._status,
+            self._cut,
+            self._overflows.note,
         )
         tending = self._tend(session, is_new=is_new, after=str(trouble or "the gateway was not running"))
         await _together(publisher.run(), session.keep_channel(), tending, self._fill(session))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -15,18 +15,21 @@ from hypothesis import strategies as st
 from support_opcua import FakeJournal
 
 from gateway.contract import GatewayError, NotConnected
-from gateway.journal import Kind
+from gateway.journal import Draft, Kind
+from gateway.opcua.decode import Part
 from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost
 from gateway.opcua.events import EventReader
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
+from gateway.opcua.overflow import dropped_before
 from gateway.opcua.publish import Publisher
 from gateway.opcua.sequence import following, missing
 from gateway.opcua.settings import SourceSettings
 from gateway.opcua.subscription import Subscription, Subscriptions
 from gateway.opcua.wire import Body, Message, publish_response, republish_response
 from gateway.status import Link, SourceStatus
-from gateway.values import DataType, Tag
+from gateway.store.bodies import gap_body, read_gap
+from gateway.values import DataType, Gap, Tag
 
 LAST = 0xFFFF_FFFF
 ID = 9
@@ -131,10 +134,16 @@ class Rig:
             self.events,
             self.status,
             self.lost,  # type: ignore[arg-type]
+            self.overflowed,
         )
 
     def lost(self) -> None:
         self.losses += 1
+
+    async def overflowed(self, parts: Sequence[Part]) -> list[Draft]:
+        """What the server dropped is announced, in the same commit as the values."""
+        gap = Gap(0, "plant", tuple(dropped_before(parts)), 1, 2, "queue too short")
+        return [Draft(Kind.GAP, "plant", gap_body(gap), 0)]
 
     async def run(self) -> BaseException:
         with pytest.raises(GatewayError) as caught:
@@ -309,6 +318,20 @@ async def test_overflows_are_counted() -> None:
     rig = Rig(Script(published(1, body=ua.DataChangeNotification([item], [])), END))
     await rig.run()
     assert rig.status.overflows == 1
+
+
+async def test_what_a_short_queue_dropped_is_announced_with_the_values_that_say_so() -> None:
+    item = ua.MonitoredItemNotification(1, ua.DataValue(ua.Variant(1.0), StatusCode=ua.StatusCode(0x480)))
+    rig = Rig(Script(published(1, body=ua.DataChangeNotification([item], [])), END))
+    await rig.run()
+    (gap,) = [read_gap(record.body, 0) for record in rig.journal.of(Kind.GAP)]
+    assert gap.tags == (1,)
+    assert rig.status.gaps == rig.status.notifications == 1
+
+
+def test_a_server_may_begin_to_count_anywhere() -> None:
+    assert missing(0, LAST - 5) == missing(0, 20_000) == ()
+    assert missing(0, 3) == (1, 2)
 
 
 @given(st.integers(1, LAST), st.integers(1, 50))
