@@ -19,7 +19,7 @@ run: .venv/.runtime ## the whole demo: broker, plant, gateway, page (CONFIG=conf
 	@exec .venv/bin/conche run $(CONFIG)
 
 test: .venv/.test ## all tests that need no other server
-	@exec $(PY) -m pytest --ignore=tests/integration --ignore=tests/bench $(ARGS)
+	@exec $(PY) -m pytest --ignore=tests/integration --ignore=tests/bench --ignore=tests/faults $(ARGS)
 
 check: .venv/.test ## lint, format, types, architecture
 	@$(PY) -m ruff check .
@@ -28,7 +28,10 @@ check: .venv/.test ## lint, format, types, architecture
 	@$(PY) -m pytest -q tests/test_architecture.py
 
 integration: .venv/.test peers $(if $(NODE_LOCK),tests/integration/node/node_modules/.package-lock.json) ## tests with real brokers, databases, a browser
-	@exec $(PY) -m pytest tests/integration $(ARGS)
+	@exec $(PY) -m pytest tests/integration tests/faults $(ARGS)
+
+faults: .venv/.test peers tests/integration/node/node_modules/.package-lock.json ## what is lost when links, servers, brokers, the gateway fail
+	@PYTHONPATH=.:tests exec $(PY) -m faults.main $(ARGS)
 
 peers:
 	@.ci/peers
