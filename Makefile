@@ -9,7 +9,7 @@ ROOMS := conche plant_model opcua_server gateway
 # Colleagues of the product in the integration tests: what brings each, by the command that shows it is there.
 NODE_LOCK := $(wildcard tests/integration/node/package-lock.json)
 
-.PHONY: run test check integration peers bench lock secrets clean help
+.PHONY: run test check integration peers faults bench lock secrets clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
