@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from plant_model.business import Costs, Demand, Policy, Power, Supplier
 from plant_model.equipment import ROUNDING, STATIONS, Celsius, Stations, Triangular
+from plant_model.flow_checks import FLOW_CHECKS, Conveyor
 from plant_model.handling import ActingTimes, Number, Workforce
 from plant_model.schema import (
     UNUSABLE,
@@ -182,7 +183,7 @@ class PlantSpec:
     acting_s: ActingTimes
     trace_d: Positive  # for so long a lot can be followed after it has left the plant
     buffers: Buffers
-    transport_min: Mapping[str, NotNegative]
+    flow: Mapping[str, Conveyor]
     storages: Mapping[str, Storage]
     finished_goods: FinishedGoods
     suppliers: Mapping[str, Supplier]
@@ -272,10 +273,7 @@ def _check_sizes(buffers: Buffers, stations: Stations) -> Problems:
             yield Problem(("buffers", name, "capacity_kg"), f"is below a batch of {size:g} kg")
 
 
-def _check_names(transport_min: Mapping[str, float], calendar: Calendar) -> Problems:
-    for name in transport_min.keys() ^ set(STATIONS):
-        message = "is missing" if name in STATIONS else f"is no station; there are {', '.join(STATIONS)}"
-        yield Problem(("transport_min", name), message)
+def _check_calendar(calendar: Calendar) -> Problems:
     if not calendar.shifts or not calendar.days:
         yield Problem(("calendar",), "must have at least one shift and one day")
 
@@ -311,6 +309,7 @@ _CHECKS: tuple[Callable[..., Problems], ...] = (
     *TRADE_CHECKS,
     _check_product_tables,
     _check_sizes,
-    _check_names,
+    _check_calendar,
     _check_workers,
+    *FLOW_CHECKS,
 )

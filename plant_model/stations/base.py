@@ -92,7 +92,7 @@ class Workplace(ABC):
             self.discard(unit, kind, lost)
         unit.ledger.made += mass
         lot.mass, lot.made = mass, self.floor.now
-        self.floor.send(lot, outlet, self.spec.transport_min[self.name])
+        self.floor.send(lot, outlet, self.spec.flow[self.name].transport_min)
         return True
 
     def finish(self, unit: Unit, mass: float) -> None:

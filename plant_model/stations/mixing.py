@@ -42,7 +42,7 @@ class Mixing(Workplace):
             return self._refine(unit, job.lot)
         unit.ledger.made += job.lot.mass
         self.finish(unit, job.lot.mass)
-        self.floor.send(job.lot, job.target, self.spec.transport_min[self.name])
+        self.floor.send(job.lot, job.target, self.spec.flow[self.name].transport_min)
         return None
 
     def _needs(self, product: str) -> dict[str, float]:

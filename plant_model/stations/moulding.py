@@ -94,7 +94,7 @@ class Moulding(Workplace):
         books.good_mass += mass
         number = self.floor.number("Packed")
         packed = self.floor.trace(Lot(number, lot.material, mass, self.floor.now, cases=cases, sources=sources))
-        minutes = moulding.tunnel_min + self.spec.transport_min[self.name]
+        minutes = moulding.tunnel_min + self.spec.flow[self.name].transport_min
         self.floor.send(packed, finished(lot.material), minutes)
 
 

@@ -109,7 +109,7 @@ def test_a_recipe_below_the_legal_limits_is_refused(product: str, recipe: dict[s
         (("buffers", "Hopper", "capacity_kg"), 100, "buffers.Hopper.capacity_kg"),
         (("buffers", "LiquorTank", "initial_kg"), 9000, "buffers.LiquorTank.initial_kg"),
         (("time_factor", "low"), 2.0, "time_factor"),
-        (("transport_min", "Grinding"), -1, "transport_min.Grinding"),
+        (("flow", "Grinding", "transport_min"), -1, "flow.Grinding.transport_min"),
         (("calendar", "unattended"), ["Kitchen"], "calendar.unattended.0"),
         (("calendar", "days"), [], "calendar"),
         (("demand", "season"), {"Xmas": 2}, "demand.season.Xmas"),
@@ -134,3 +134,55 @@ def test_what_cannot_work_is_refused(path: tuple[str, ...], value: Any, where: s
 
 def test_a_plant_must_be_a_mapping() -> None:
     assert "must be a mapping" in problems(["a", "list"])[""]
+
+
+def flow(**changed: str) -> dict[str, str]:
+    """What is wrong when stations send what they make to others than usual."""
+    data = plant_data()
+    for station, to in changed.items():
+        data["flow"][station]["to"] = to
+    return problems(data)
+
+
+def test_a_flow_in_a_circle_is_refused_with_the_circle() -> None:
+    assert "Roasting > Grinding > Roasting" in flow(Grinding="Roasting")["flow.Roasting.to"]
+    assert "Moulding > Moulding" in flow(Moulding="Moulding")["flow.Moulding.to"]
+
+
+def test_a_station_that_is_never_reached_is_refused() -> None:
+    found = flow(Cleaning="Grinding")
+    assert found["flow.Roasting"].startswith("is never reached: the flow is Cleaning > Grinding > Mixing")
+    assert found["flow.Cleaning.to"] == "must be Roasting: Grinding cannot work what Cleaning makes"
+
+
+def test_a_flow_that_ends_too_early_or_nowhere_is_refused() -> None:
+    found = flow(Conching="Warehouse", Moulding="Moon")
+    assert "no finished product" in found["flow.Conching.to"]
+    assert "must be one of" in found["flow.Moulding.to"]
+    assert {"flow.Tempering", "flow.Moulding"} <= found.keys()
+    data = plant_data()
+    del data["flow"]["Mixing"]
+    data["flow"]["Kitchen"] = {"to": "Mixing", "transport_min": 1}
+    found = problems(data)
+    assert "nobody would take" in found["flow.Mixing"]
+    assert "is no station" in found["flow.Kitchen"]
+
+
+def test_all_that_is_wrong_with_trade_is_told_at_once() -> None:
+    """What the plant file of a hurried morning has: each a different mistake, all of them found in one go."""
+    data = plant_data()
+    data["products"]["Milk"]["recipe"]["Sugar"] = 0.5
+    data["flow"]["Grinding"]["to"] = "Roasting"
+    data["demand"]["classes"]["Retail"]["products"] = {"Praline": 1.0}
+    data["policies"]["Sugar"]["suppliers"] = []
+    data["buffers"]["Hopper"]["capacity_kg"] = 100
+    data["storages"]["MilkPowder"]["capacity_kg"] = 100
+    assert problems(data).keys() >= {
+        "products.Milk.recipe",
+        "flow.Roasting.to",
+        "flow.Mixing",
+        "demand.classes.Retail.products.Praline",
+        "policies.Sugar.suppliers",
+        "buffers.Hopper.capacity_kg",
+        "storages.MilkPowder.capacity_kg",
+    }
