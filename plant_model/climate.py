@@ -65,9 +65,15 @@ class Climate:
         hours = start.hour + start.minute / 60.0
         self._second = hours * HOUR
         self._day = start.timetuple().tm_yday - 1 + hours / 24.0
+        self._seen = (-1.0, Weather(), Air(0.0, 0.0))
 
     def swing(self, now: float, weather: Weather) -> Air:
-        """How far the air outside is from the year's mean."""
+        """How far the air outside is from the year's mean. The last answer is kept: all stores ask the same."""
+        if self._seen[0] != now or self._seen[1] is not weather:
+            self._seen = (now, weather, self._swing(now, weather))
+        return self._seen[2]
+
+    def _swing(self, now: float, weather: Weather) -> Air:
         season = math.cos((self._day + now / DAY - WARMEST_D) / YEAR_D * 2.0 * math.pi)
         hour = math.sin(((now + self._second) / DAY - 0.375) * 2.0 * math.pi)  # highest at 15 h
         warm, damp = departure(weather, now)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable
+from operator import attrgetter
 from typing import Literal
 
 from plant_model.trade import Order, Sales
 
 Partial = Literal["never", "due", "always"]
+_DUE = attrgetter("due")
 
 
 def enter(sales: Sales, order: Order) -> None:
     """Take an order; the earlier due stands before it."""
-    insort(sales.backlog, order, key=lambda other: other.due)
+    insort(sales.backlog, order, key=_DUE)
     sales.ordered_cases += order.cases
 
 
@@ -51,15 +53,33 @@ def settle(sales: Sales, order: Order, *, lost: bool) -> None:
         sales.lost_cases += order.open
 
 
-def fill_rate(ledgers: Iterable[Sales]) -> float:
+def fill_rate(ledgers: Collection[Sales]) -> float:
     """Fill rate (beta): share of the ordered cases that were shipped at once; 1 before the first order."""
-    ledgers = list(ledgers)
-    ordered = sum(sales.ordered_cases for sales in ledgers)
-    return sum(sales.filled_cases for sales in ledgers) / ordered if ordered else 1.0
+    ordered = filled = 0
+    for sales in ledgers:
+        ordered += sales.ordered_cases
+        filled += sales.filled_cases
+    return filled / ordered if ordered else 1.0
 
 
-def on_time_rate(ledgers: Iterable[Sales]) -> float:
+def on_time_rate(ledgers: Collection[Sales]) -> float:
     """Share of the completed orders that were not late; 1 before the first one."""
-    ledgers = list(ledgers)
-    shipped = sum(sales.shipped_orders for sales in ledgers)
-    return 1.0 - sum(sales.late_orders for sales in ledgers) / shipped if shipped else 1.0
+    shipped = late = 0
+    for sales in ledgers:
+        shipped += sales.shipped_orders
+        late += sales.late_orders
+    return 1.0 - late / shipped if shipped else 1.0
+
+
+def cycle_service(ledgers: Collection[Sales]) -> float:
+    """Cycle service (alpha): share of all campaigns, the present ones included, before which no product ran out."""
+    failed = begun = 0
+    for sales in ledgers:
+        failed += sales.cycles.failed + sales.cycles.short
+        begun += sales.cycles.done + 1
+    return 1.0 - failed / begun if begun else 1.0
+
+
+def overdue(ledgers: Collection[Sales], now: float) -> int:
+    """Orders that wait beyond their due date; a backlog is in the order of the due dates."""
+    return sum(bisect_left(sales.backlog, now, key=_DUE) for sales in ledgers)

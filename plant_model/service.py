@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plant_model.orderbook import fill_rate
+from plant_model.orderbook import cycle_service, fill_rate, overdue
 from plant_model.overview import LineView, tag
 from plant_model.sensing import Sensor, SignalType
 
@@ -27,7 +27,7 @@ def service() -> tuple[Sensor[LineView], ...]:
         tag(
             "Orders",
             "CycleServiceLevel",
-            cycle_service,
+            lambda v: 100.0 * cycle_service(v.state.sales.values()),
             "Cycle service (alpha): share of the campaigns between which no product ran out",
             **share,
         ),
@@ -38,7 +38,13 @@ def service() -> tuple[Sensor[LineView], ...]:
             "Orders shipped after their due date",
             **whole,
         ),
-        tag("Orders", "OverdueOrders", overdue_orders, "Orders that wait beyond their due date", **whole),
+        tag(
+            "Orders",
+            "OverdueOrders",
+            lambda v: overdue(v.state.sales.values(), v.now),
+            "Orders that wait beyond their due date",
+            **whole,
+        ),
         tag(
             "Orders",
             "LostCases",
@@ -48,24 +54,6 @@ def service() -> tuple[Sensor[LineView], ...]:
         ),
         *_costs(),
     )
-
-
-def cycle_service(view: LineView) -> float:
-    """% over all products."""
-    cycles = [sales.cycles for sales in view.state.sales.values()]
-    failed, begun = sum(c.failed + c.short for c in cycles), sum(c.done + 1 for c in cycles)
-    return 100.0 * (1.0 - failed / begun)
-
-
-def overdue_orders(view: LineView) -> int:
-    """Orders of all products; a backlog is in the order of the due dates."""
-    count = 0
-    for sales in view.state.sales.values():
-        for order in sales.backlog:
-            if order.due >= view.now:
-                break
-            count += 1
-    return count
 
 
 def _costs() -> tuple[Sensor[LineView], ...]:

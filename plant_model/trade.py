@@ -58,9 +58,9 @@ class Store:
     expired: float = 0.0  # kg written off
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Weather:
-    """How far the weather is from the season's: (K, % relative humidity) at `since`, and a day later."""
+    """How far the weather is from the season's: (K, % relative humidity) at `since`, and a day later. Never changed."""
 
     since: float = 0.0
     before: tuple[float, float] = (0.0, 0.0)

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from support_plant import DAY, WEEK, assert_sound, plant_data, shipped
 
 from plant_model.business import MONTHS
-from plant_model.orderbook import Partial, enter, fill_rate, on_time_rate, servable, settle, ship
+from plant_model.orderbook import (
+    Partial,
+    cycle_service,
+    enter,
+    fill_rate,
+    on_time_rate,
+    overdue,
+    servable,
+    settle,
+    ship,
+)
 from plant_model.plant import Plant
 from plant_model.spec import parse
 from plant_model.trade import Cycles, Order, Sales
@@ -85,6 +95,19 @@ def test_cycle_service_counts_the_cycles_without_a_stock_out() -> None:
     cycles.close()
     cycles.close()
     assert cycles.service == 0.75
+
+
+def test_cycle_service_of_several_products_is_of_all_their_cycles() -> None:
+    good, bad = Sales(), Sales()
+    good.cycles.close()
+    good.cycles.close()
+    bad.cycles.short = True
+    assert cycle_service([good, bad]) == 0.75
+
+
+def test_orders_beyond_their_due_date_are_counted() -> None:
+    sales = book(order(1, 10.0, "1"), order(1, 20.0, "2"), order(1, 30.0, "3"))
+    assert [overdue([sales, Sales()], now) for now in (5.0, 10.0, 25.0, 99.0)] == [0, 0, 2, 3]
 
 
 def test_nobody_is_served_badly_before_the_first_order() -> None:
