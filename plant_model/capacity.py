@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from plant_model.equipment import STATIONS, RoastingSpec
+from plant_model.equipment import STATIONS, GrindingSpec, RoastingSpec
 from plant_model.spec import LIQUOR, PlantSpec
 
 BEAN_MOISTURE = 7.0
 """% water of beans that plans are made with; plant.md (a), yields."""
+DRYING_CELSIUS = 120.0
+"""Air temperature at which the drying rate is given; plant.md (a), dynamics."""
+
+
+def drying_rate(roasting: RoastingSpec) -> float:
+    """Share of the water above equilibrium that leaves the hot beans per minute; plant.md (a), dynamics."""
+    return roasting.drying_per_min * math.exp(roasting.drying_per_kelvin * (roasting.air_celsius - DRYING_CELSIUS))
+
+
+def roasting_gas(roasting: RoastingSpec, moisture: float) -> float:
+    """Gas in kWh per kg of beans: it burns as long as the beans are hot."""
+    return roasting.gas_kwh_per_kg * roasting_minutes(roasting, moisture) / roasting_minutes(roasting, BEAN_MOISTURE)
 
 
 def roasting_minutes(roasting: RoastingSpec, moisture: float) -> float:
     """Minutes that beans of this moisture stay hot; plant.md (a), dynamics."""
     start, end = moisture - roasting.equilibrium_percent, roasting.target_percent - roasting.equilibrium_percent
-    return math.log(start / end) / roasting.drying_per_min if start > end else 0.0
+    return math.log(start / end) / drying_rate(roasting) if start > end else 0.0
 
 
 def roasting_yield(roasting: RoastingSpec, moisture: float) -> float:
@@ -70,8 +83,24 @@ def mass_ratio(spec: PlantSpec, station: str, product: str) -> float:
 
 
 def liquor_yield(spec: PlantSpec) -> float:
-    """Mass in kg liquor per kg of roasted beans."""
-    return (1.0 - spec.stations.Grinding.shell_share) * (1.0 - spec.stations.Grinding.nib_loss)
+    """Mass in kg liquor per kg of roasted beans, with new beaters."""
+    waste = winnowed(spec.stations.Grinding, 0.0)
+    return 1.0 - waste.shell - waste.nib
+
+
+class Winnowed(NamedTuple):
+    """What leaves per kg of roasted beans."""
+
+    shell: float
+    nib: float
+
+
+def winnowed(grinding: GrindingSpec, hours: float) -> Winnowed:
+    """What the winnower takes out after some hours of wear of the beaters."""
+    nib = 1.0 - grinding.shell_share
+    lost = nib * (grinding.nib_loss + grinding.nib_loss_per_h * hours)
+    kept = (nib - lost) * grinding.shell_in_nib / (1.0 - grinding.shell_in_nib)
+    return Winnowed(grinding.shell_share - kept, lost)
 
 
 def machines(spec: PlantSpec, station: str) -> int:

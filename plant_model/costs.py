@@ -13,7 +13,7 @@ from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import PlantState, Unit
 
 HOUR = 3600.0
-DISPOSED = ("Scrap", "Rejected", "Foreign")
+DISPOSED = ("Scrap", "Rejected", "Foreign", "Sievings", "Metal")
 """Kinds of waste that cost their disposal; shells are taken for nothing, water goes by itself."""
 
 

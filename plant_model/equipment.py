@@ -60,6 +60,15 @@ class CleaningSpec(Equipment):
     foreign_sd: NotNegative
     foreign_limit_percent: Percent  # a lot above it is rejected
     moisture_limit_percent: Percent
+    metal_share: Share  # of the lots in which the detector finds metal
+    metal_kg: NotNegative  # beans that are diverted with it
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether more foreign matter comes in than may go."""
+        if self.keep > 1.0 - self.foreign_percent / 100.0:
+            yield Problem(("keep",), "leaves foreign matter in: it must not be above 1 - foreign_percent / 100")
+        if self.metal_kg >= self.lot_kg * self.keep:
+            yield Problem(("metal_kg",), "must be less than a lot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +78,8 @@ class RoastingSpec(Equipment):
     load_kg: Positive
     air_celsius: Celsius
     handling_min: Positive  # charge, cool, discharge
-    drying_per_min: Positive
+    drying_per_min: Positive  # at 120 °C …
+    drying_per_kelvin: NotNegative  # … and by how much faster, exponentially, for each kelvin more
     equilibrium_percent: Percent
     target_percent: Percent
     gas_kwh_per_kg: NotNegative
@@ -86,9 +96,18 @@ class GrindingSpec(Equipment):
 
     lot_kg: Positive
     rate_kg_h: Positive
-    shell_share: Share
-    nib_loss: Share
+    shell_share: Share  # of the beans
+    shell_in_nib: Share  # what the winnower leaves in the nib
+    nib_loss: Share  # nib that goes with the shell when the beaters are new …
+    nib_loss_per_h: NotNegative  # … and what each hour of wear adds
     fineness_um: Positive
+    beater_life_h: Positive
+    beater_exchange_h: Positive
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether worn beaters leave any nib."""
+        if self.nib_loss + self.nib_loss_per_h * self.beater_life_h >= 1.0:
+            yield Problem(("nib_loss_per_h",), "loses all nib before beater_life_h")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +116,7 @@ class MixingSpec(Equipment):
 
     batch_kg: Positive
     mix_min: Triangular
+    dosing_sd: Share  # standard deviation of a dose, as a share of it
     refiner_kg_h: Positive
     changeover_min: Triangular
     rework_share_max: Share
@@ -149,12 +169,17 @@ class MouldingSpec(Equipment):
     good_alpha: Positive  # the good share of a lot is beta distributed
     good_beta: Positive
     rework_share: Share  # of the rejects; the rest is scrap
-    causes: Mapping[str, Share]  # of the rejects
+    causes: Mapping[str, Share]  # of these rejects
+    grit_um: Positive  # D90 at which half of the tasters feel grit
+    grit_share: Share  # rejects for grit when everybody does
+    temper_share: Share  # rejects for bloom and softness for each unit that the temper index is off its window
 
     def problems(self) -> Iterator[Problem]:
         """Say whether causes add up and a bar is not under weight on average."""
         if abs(sum(self.causes.values()) - 1.0) > ROUNDING:
             yield Problem(("causes",), f"must add up to 1, add up to {sum(self.causes.values()):g}")
+        if missing := {"Bloom", "Soft", "Grit"} - self.causes.keys():
+            yield Problem(("causes",), f"must name {', '.join(sorted(missing))}; a share may be 0")
         if self.fill_g < self.bar_g:
             yield Problem(("fill_g",), "is below bar_g: the mean bar would be under weight")
 

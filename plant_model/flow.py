@@ -68,14 +68,19 @@ def value_of(pieces: Sequence[Lot]) -> float:
 
 
 def join(pieces: Sequence[Lot], lot_id: str, material: str, now: float) -> Lot:
-    """One new lot from pieces, with their mean moisture and foreign matter, and their ids as its sources."""
+    """One new lot from pieces, with their mean qualities, and their ids as its sources."""
     mass = mass_of(pieces)
     parts: dict[str, float] = {}
     for piece in pieces:
         parts[piece.id] = parts.get(piece.id, 0.0) + piece.mass
-    moisture = sum(piece.mass * piece.moisture for piece in pieces) / mass
-    foreign = sum(piece.mass * piece.foreign for piece in pieces) / mass
-    return Lot(lot_id, material, mass, now, moisture, foreign, sources=tuple(parts.items()))
+    lot = Lot(lot_id, material, mass, now, sources=tuple(parts.items()))
+    for piece in pieces:
+        share = piece.mass / mass
+        lot.moisture += share * piece.moisture
+        lot.foreign += share * piece.foreign
+        lot.fineness += share * piece.fineness
+        lot.temper += share * piece.temper
+    return lot
 
 
 def take_pieces(pieces: dict[str, float], mass: float) -> dict[str, float]:

@@ -27,6 +27,8 @@ STATES = tuple(state.name for state in State)
 MODES = tuple(mode.name for mode in Mode)
 BEANS = frozenset({"Cleaning", "Roasting", "Grinding"})
 """Stations that know no products yet."""
+IN_PROCESS: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": 1e6, "period_s": 10.0, "digits": 1, "still": True}
+"""Facts of a mass on its way."""
 MANY = 1e9
 """Upper end of the range of a total."""
 
@@ -162,7 +164,14 @@ def production(processed: Callable[[V], float], defective: Callable[[V], float])
 
 def balance(missing: Callable[[V], float]) -> Sensor[V]:
     """The row of the mass balance."""
-    facts: dict[str, Any] = {"unit": "KGM", "low": -1000.0, "high": 1000.0, "digits": 3, "period_s": 10.0}
+    facts: dict[str, Any] = {
+        "unit": "KGM",
+        "low": -1000.0,
+        "high": 1000.0,
+        "digits": 3,
+        "period_s": 10.0,
+        "still": True,
+    }
     return tag("Production", "MassImbalance", missing, "Mass taken in and found nowhere: zero", **facts)
 
 
@@ -291,11 +300,7 @@ def _line_counts() -> tuple[Sensor[LineView], ...]:
             "WorkInProcess",
             lambda v: work_in_process(v.spec, v.state),
             "Mass between bean store and packing",
-            unit="KGM",
-            low=0.0,
-            high=1e6,
-            period_s=10.0,
-            digits=1,
+            **IN_PROCESS,
         ),
         tag(
             "Orders",

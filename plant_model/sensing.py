@@ -17,6 +17,7 @@ from plant_model.spec import PlantSpec
 from plant_model.state import Lot, PlantState, Unit
 
 V = TypeVar("V")
+F = TypeVar("F")
 NONE = math.nan
 """A limit that is not there, or a value that nobody has yet."""
 COARSE = 0.2
@@ -66,6 +67,7 @@ class Sensor(Generic[V]):
     noise: float = 0.0  # standard deviation of the reading, in the unit
     digits: int = 2  # resolution of the reading; DOUBLE only
     historised: bool = True
+    still: bool = False  # whether it changes by events alone, not with time between them
 
     @property
     def instrument(self) -> bool:
@@ -99,6 +101,26 @@ def process(  # noqa: PLR0913 - a row of a table
     )
 
 
+def level(name: str, buffer: str, capacity: float, description: str, period_s: float = 5.0) -> Sensor[View]:
+    """The content of a buffer in kg."""
+    return Sensor(
+        group="Process",
+        name=name,
+        value=lambda v: v.state.buffers[buffer].level,
+        description=description,
+        unit="KGM",
+        low=0.0,
+        high=capacity,
+        period_s=period_s,
+        still=True,
+    )
+
+
+def counter(name: str, value: Callable[[View], int], description: str) -> Sensor[View]:
+    """A count since the epoch."""
+    return Sensor(group="Process", name=name, type=SignalType.UINT32, value=value, description=description, still=True)
+
+
 class View:
     """A machine at a moment, as its sensors see it."""
 
@@ -113,7 +135,15 @@ class View:
         self.power = power(spec, unit)  # kW
         self.electricity = electricity(spec, unit, now)  # kWh since the epoch
         self.total = counts(unit, now)  # since the epoch
+        self._found: dict[Callable[[View], Any], Any] = {}
         self.counts = self.total.since(state.marks[0].units[unit.name])  # in the rolling window
+
+    def once(self, value: Callable[[View], F]) -> F:
+        """A value that several rows need, computed once."""
+        if value not in self._found:
+            self._found[value] = value(self)
+        found: F = self._found[value]
+        return found
 
     @property
     def lot(self) -> Lot | None:
@@ -196,4 +226,9 @@ class View:
         if failure is None:
             return 0.0
         remaining = failure.remaining - (self.now - self.unit.since) * self.on
-        return max(1.0 - remaining / seconds, 0.0)
+        return ahead(remaining, seconds)
+
+
+def ahead(remaining: float, seconds: float) -> float:
+    """How near a failure is that comes after `remaining` seconds of operation: 0 … 1 in the last `seconds`."""
+    return max(1.0 - remaining / seconds, 0.0)

@@ -37,6 +37,8 @@ PROCESS: dict[str, Callable[[PlantSpec], tuple[Sensor[View], ...]]] = {
 }
 Views = dict[str, View]
 Look = Callable[[PlantState, Views], Any]
+Event = tuple[int, int]
+"""Entries that were ever on the agenda and are now: they differ before and after any event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,10 @@ class Reader:
 
     def __init__(self, spec: PlantSpec) -> None:
         self._spec = spec
-        self._parts = [(part.look, [sensor.value for sensor in part.sensors]) for part in _parts(spec)]
-        rows = [sensor for part in _parts(spec) for sensor in part.sensors]
+        parts = tuple(_parts(spec))
+        rows = [sensor for part in parts for sensor in part.sensors]
+        self._live, self._still = Rows(parts, still=False), Rows(parts, still=True)
+        self._kept: tuple[PlantState, Event, list[Any]] | None = None
         table = signals(spec)
         analogue = [place for place, sensor in enumerate(rows) if sensor.type is SignalType.DOUBLE]
         self._places = analogue
@@ -114,7 +118,8 @@ class Reader:
 
     def _read(self, state: PlantState) -> tuple[list[Any], list[Quality]]:
         views = {name: View(self._spec, state, unit) for name, unit in state.units.items()}
-        values = [value(seen) for look, row in self._parts for seen in (look(state, views),) for value in row]
+        values = self._what_is_still(state, views).copy()
+        self._live.read(state, views, values)
         qualities = self._good.copy()
         true = np.array(self._pick(values), np.float64)
         readings, bad = self._instruments.read(true, state.agenda.now, state.sensor_faults)
@@ -123,6 +128,34 @@ class Reader:
         for index, quality in bad:
             qualities[self._places[index]] = quality
         return values, qualities
+
+    def _what_is_still(self, state: PlantState, views: Views) -> list[Any]:
+        """Values of the rows that change by events alone; computed anew after one. The others stand at 0."""
+        event = (state.agenda.order, len(state.agenda.entries))
+        if self._kept is None or self._kept[0] is not state or self._kept[1] != event:
+            values = [0] * len(self._good)
+            self._still.read(state, views, values)
+            self._kept = (state, event, values)
+        return self._kept[2]
+
+
+class Rows:
+    """The rows of the table that are still, or those that are not."""
+
+    def __init__(self, parts: Iterable[Part], *, still: bool) -> None:
+        self._parts: list[tuple[Look, list[tuple[int, Callable[[Any], Any]]]]] = []
+        place = 0
+        for part in parts:
+            chosen = [(place + i, row.value) for i, row in enumerate(part.sensors) if row.still is still]
+            self._parts += [(part.look, chosen)] * bool(chosen)
+            place += len(part.sensors)
+
+    def read(self, state: PlantState, views: Views, values: list[Any]) -> None:
+        """Put the values of these rows in their places."""
+        for look, rows in self._parts:
+            seen = look(state, views)
+            for place, value in rows:
+                values[place] = value(seen)
 
 
 def _signal(part: Part, sensor: Sensor[Any]) -> Signal:

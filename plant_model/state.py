@@ -35,6 +35,10 @@ class Lot:
     cases: int = 0  # packed lots only
     sources: tuple[tuple[str, float], ...] = ()  # lots it was made from, with the mass of each
     expires: float = math.inf  # age of its store, in seconds of good storage, at which it must go
+    fineness: float = 0.0  # D90 in um, 0 before it is ground
+    temper: float = 0.0  # temper index, 0 before it is tempered
+    metal: float = 0.0  # share of the lot at which metal is found, 0 when there is none
+    mix: dict[str, float] = field(default_factory=dict)  # share by ingredient as dosed
 
 
 @dataclass(slots=True)
@@ -67,12 +71,12 @@ class Buffer:
     @property
     def level(self) -> float:
         """Mass that is inside."""
-        return sum(lot.mass for lot in self.lots)
+        return sum([lot.mass for lot in self.lots])
 
     @property
     def room(self) -> float:
         """Mass that may still be sent or reserved."""
-        return self.capacity - self.level - sum(lot.mass for lot in self.transit) - sum(self.reserved.values())
+        return self.capacity - self.level - sum([lot.mass for lot in self.transit]) - sum(self.reserved.values())
 
     def fits(self, mass: float) -> bool:
         """Whether this mass may come; rounding is forgiven."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from plant_model.activity import Activity
+from plant_model.equipment import CleaningSpec
 from plant_model.machine import Verdict
-from plant_model.sensing import Sensor, View, process
+from plant_model.sensing import Sensor, SignalType, View, counter, process
 from plant_model.spec import PlantSpec
 from plant_model.state import Job, Lot, Unit
 from plant_model.stations.base import Workplace
@@ -19,6 +20,9 @@ class Cleaning(Workplace):
         lot = self.take_in(unit, "Beans", cleaning.lot_kg, "Beans")
         if lot is None:
             return Activity.Starved, "Warehouse.Beans"
+        stream = self.floor.stream("Cleaning.metal")
+        found, place = stream.random() < cleaning.metal_share, float(stream.random())
+        lot.metal = place if found else 0.0
         self.start(unit, "Cleaning", lot.mass / cleaning.rate_kg_h * 3600.0, lot, lot.mass * self.planned(""))
         return None
 
@@ -30,11 +34,31 @@ class Cleaning(Workplace):
             self.finish(unit, lot.mass)
             self.discard(unit, "Rejected", lot.mass)
             self.reject(unit, lot.mass, "")
+            count(unit, "Lot")
             return None
-        waste = {"Foreign": lot.mass * (1.0 - cleaning.keep)}
-        return None if self.pass_on(unit, lot, "CleanBeans", waste) else (Activity.Blocked, "Roasting")
+        waste = removed(cleaning, lot)
+        if not self.pass_on(unit, lot, "CleanBeans", waste):
+            return Activity.Blocked, "Roasting"
+        if lot.metal:
+            count(unit, "Metal")
+        lot.foreign, lot.metal = 0.0, 0.0
+        return None
 
 
+def removed(cleaning: CleaningSpec, lot: Lot) -> dict[str, float]:
+    """Mass in kg by kind that leaves a lot: its own foreign matter, sievings as always, beans diverted with metal."""
+    sievings = 1.0 - cleaning.keep - cleaning.foreign_percent / 100.0
+    waste = {"Foreign": lot.mass * lot.foreign / 100.0, "Sievings": lot.mass * sievings}
+    return {**waste, "Metal": cleaning.metal_kg} if lot.metal else waste
+
+
+def count(unit: Unit, cause: str) -> None:
+    """Count a find."""
+    unit.ledger.rejects[cause] = unit.ledger.rejects.get(cause, 0) + 1
+
+
+METAL_S = 180.0
+"""Seconds that the metal detector's lamp stays lit, EST."""
 SCREEN_KG = 5000.0
 """Mass in kg after which the screens are brushed, EST."""
 
@@ -73,7 +97,23 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "Pressure loss over the screens; rises as they clog",
             noise=0.3,
         ),
+        Sensor(
+            group="Process",
+            name="MetalDetected",
+            type=SignalType.BOOLEAN,
+            value=metal_detected,
+            description="The metal detector has just diverted beans",
+        ),
+        counter("MetalFinds", lambda v: v.unit.ledger.rejects.get("Metal", 0), "Times that metal was found"),
+        counter("LotsRejected", lambda v: v.unit.ledger.rejects.get("Lot", 0), "Lots beyond the limits of ISO 2451"),
     )
+
+
+def metal_detected(view: View) -> bool:
+    """Whether metal was found within the last minutes."""
+    if view.lot is None or not view.lot.metal or view.job is None:
+        return False
+    return 0.0 <= (view.done - view.lot.metal) * view.job.duration < METAL_S
 
 
 def next_beans(view: View) -> Lot:

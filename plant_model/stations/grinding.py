@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from plant_model.activity import Activity
+from plant_model.capacity import winnowed
+from plant_model.equipment import GrindingSpec
 from plant_model.machine import Verdict
-from plant_model.sensing import Sensor, View, process
+from plant_model.sensing import Sensor, View, level, process
 from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import Job, Unit
 from plant_model.stations.base import Workplace
@@ -14,8 +16,11 @@ class Grinding(Workplace):
     """Continuous; roasted beans in, liquor out."""
 
     def begin(self, unit: Unit) -> Verdict | None:
-        """Take a lot of roasted beans."""
+        """Take a lot of roasted beans; exchange worn beaters first."""
         grinding = self.spec.stations.Grinding
+        if unit.tool_age > grinding.beater_life_h * 3600.0:
+            self.set_up(unit, Activity.Changeover, grinding.beater_exchange_h * 3600.0, "")
+            return None
         lot = self.take_in(unit, "RoastedBeans", grinding.lot_kg, LIQUOR)
         if lot is None:
             return Activity.Starved, "Roasting"
@@ -25,9 +30,12 @@ class Grinding(Workplace):
     def end(self, unit: Unit, job: Job) -> Verdict | None:
         """Pump the liquor to the tank."""
         lot, grinding = job.lot, self.spec.stations.Grinding
-        assert lot is not None  # every job here has one
-        shell = lot.mass * grinding.shell_share
-        waste = {"Shell": shell, "Nib": (lot.mass - shell) * grinding.nib_loss}
+        if lot is None:
+            unit.tool_age, unit.job = 0.0, None
+            return None
+        gone = winnowed(grinding, unit.tool_age / 3600.0)
+        waste = {"Shell": lot.mass * gone.shell, "Nib": lot.mass * gone.nib}
+        lot.fineness = grinding.fineness_um
         return None if self.pass_on(unit, lot, "LiquorTank", waste) else (Activity.Blocked, "Mixing")
 
 
@@ -37,19 +45,26 @@ MILL_AMPERE = 105.0
 
 def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
     """The process values of grinding; plant.md (a), sensors."""
-    grinding = spec.stations.Grinding
-    capacity = spec.buffers.LiquorTank.capacity_kg
+    grinding, fine = spec.stations.Grinding, spec.stations.Grinding.fineness_um
+    capacity, shell = spec.buffers.LiquorTank.capacity_kg, 100.0 * grinding.shell_in_nib
     return (
         process(
-            "ShellInNib", "P1", 0, 5, lambda _: 1.2, "Shell left in the nib, limit 1.75 %", period_s=60, noise=0.12
+            "ShellInNib",
+            "P1",
+            0,
+            5,
+            lambda _: shell,
+            "Shell left in the nib, limit 1.75 %",
+            period_s=60,
+            noise=0.12,
         ),
         process(
             "NibLoss",
             "P1",
             0,
             15,
-            lambda _: 100.0 * grinding.nib_loss,
-            "Nib lost with the shell",
+            lambda v: nib_loss_percent(grinding, v.tool_hours),
+            "Nib lost with the shell; rises as the beaters wear",
             period_s=60,
             noise=0.1,
         ),
@@ -65,16 +80,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
         process(
             "LiquorTemperature", "CEL", 20, 110, lambda v: v.warmed(82.0), "Liquor at the mill's outlet", noise=0.4
         ),
-        process(
-            "LiquorFineness",
-            "4H",
-            20,
-            200,
-            lambda _: grinding.fineness_um,
-            "Fineness D90 of the liquor",
-            period_s=60,
-            noise=1.5,
-        ),
+        process("LiquorFineness", "4H", 20, 200, lambda _: fine, "Fineness D90 of the liquor", period_s=60, noise=1.5),
         process(
             "Vibration",
             "C16",
@@ -84,13 +90,14 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "RMS vibration of the mill; rises before an overload",
             noise=0.15,
         ),
+        level("LiquorTankLevel", "LiquorTank", capacity, "Liquor in the tank"),
+        level("RoastedBinLevel", "RoastedBeans", spec.buffers.RoastedBeans.capacity_kg, "Beans before the breaker"),
         process(
-            "LiquorTankLevel",
-            "KGM",
-            0,
-            capacity,
-            lambda v: v.state.buffers["LiquorTank"].level,
-            "Liquor in the tank",
-            period_s=5,
+            "BeaterHours", "HUR", 0, 5000, lambda v: v.tool_hours, "Hours of operation of the beaters", period_s=60
         ),
     )
+
+
+def nib_loss_percent(grinding: GrindingSpec, hours: float) -> float:
+    """% of the nib that goes with the shell after some hours of wear."""
+    return 100.0 * (grinding.nib_loss + grinding.nib_loss_per_h * hours)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from plant_model.activity import Activity
 from plant_model.capacity import refining_seconds
+from plant_model.equipment import MixingSpec
 from plant_model.layout import conche_names, rework
 from plant_model.machine import Verdict
 from plant_model.planning import next_batch
 from plant_model.randomness import triangular
 from plant_model.sensing import Sensor, View, process
-from plant_model.spec import LIQUOR, LIQUOR_FAT, MILK_POWDER_FAT, PlantSpec
+from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import Buffer, Job, Lot, Unit
 from plant_model.stations.base import Workplace
+from plant_model.stations.dosing import (
+    cocoa_percent,
+    composition,
+    fat_percent,
+    legal_margin,
+    wanted,
+    weighed,
+)
 
 
 class Mixing(Workplace):
@@ -41,6 +52,7 @@ class Mixing(Workplace):
         if job.phase == "Mixing":
             return self._refine(unit, job.lot)
         unit.ledger.made += job.lot.mass
+        job.lot.fineness = refined_um(self.spec.stations.Mixing, unit.tool_age / 3600.0)
         self.finish(unit, job.lot.mass)
         self.floor.send(job.lot, job.target, self.spec.flow[self.name].transport_min)
         return None
@@ -49,14 +61,15 @@ class Mixing(Workplace):
         """Mass in kg by buffer for a batch: rework up to its limit, the rest by recipe."""
         mixing = self.spec.stations.Mixing
         returned = min(self.floor.buffer(rework(product)).level, mixing.rework_share_max * mixing.batch_kg)
-        fresh = mixing.batch_kg - returned
-        recipe = self.spec.products[product].recipe
-        needs = {"LiquorTank" if name == LIQUOR else name: share * fresh for name, share in recipe.items() if share > 0}
-        return {**needs, rework(product): returned} if returned > 0.0 else needs
+        return wanted(self.spec.products[product].recipe, product, mixing.batch_kg, returned)
 
     def _dose(self, unit: Unit, product: str, needs: dict[str, float]) -> None:
-        pieces = [piece for name, mass in needs.items() for piece in self.floor.withdraw(name, mass)]
+        stream, sd = self.floor.stream(f"{unit.name}.dosing"), self.spec.stations.Mixing.dosing_sd
+        errors = {name: sd * float(stream.standard_normal()) for name in needs}
+        doses = weighed(needs, {name: self.floor.buffer(name).level for name in needs}, errors)
+        pieces = [piece for name, mass in doses.items() for piece in self.floor.withdraw(name, mass)]
         lot = self.floor.join(pieces, self.name, product)
+        lot.mix = composition(doses, self.spec.products[product].recipe, product)
         unit.ledger.taken += lot.mass
         self.floor.state.campaign.batches_left -= 1
         shape = self.spec.stations.Mixing.mix_min
@@ -121,12 +134,26 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "4H",
             10,
             60,
-            lambda v: mixing.d90_fresh_um + mixing.d90_wear_um_per_h * v.tool_hours,
+            lambda v: refined_um(mixing, v.tool_hours),
             "D90 behind the refiner; rises as the rolls wear",
             period_s=60,
             noise=0.25,
         ),
-        process("FatContent", "P1", 20, 40, fat_content, "Fat in the batch", period_s=60, noise=0.1),
+        process("FatContent", "P1", 20, 40, lambda v: fat_percent(mix(v)), "Fat in the batch", period_s=60, noise=0.1),
+        process(
+            "CocoaSolids", "P1", 0, 100, lambda v: cocoa_percent(mix(v)), "Cocoa in the batch as dosed", period_s=60
+        ),
+        process(
+            "LegalMargin",
+            "P1",
+            -50,
+            50,
+            lambda v: legal_margin(v.spec.products[v.recipe_product].kind, mix(v)),
+            "Nearest minimum of Directive 2000/36/EC is so far below the batch",
+            period_s=60,
+        ),
+        process("ReworkDosed", "KGM", 0, 1200, lambda v: v.once(rework_dosed), "Rework in the batch", period_s=5),
+        process("ReworkLevel", "KGM", 0, spec.buffers.Rework.capacity_kg, rework_level, "Rework of the product"),
         process(
             "RollHours",
             "HUR",
@@ -154,11 +181,28 @@ def dosed_mass(view: View, name: str) -> float:
     if view.lot is None:
         return 0.0
     share = min(2.0 * view.done, 1.0) if view.phase == "Mixing" else 1.0
-    return view.spec.products[view.product].recipe.get(name, 0.0) * view.lot.mass * share
-
-
-def fat_content(view: View) -> float:
-    """% by recipe, of the product that the kneader is set up for."""
     recipe = view.spec.products[view.recipe_product].recipe
-    powder, liquor = recipe.get("MilkPowder", 0.0), recipe.get(LIQUOR, 0.0)
-    return 100.0 * (LIQUOR_FAT * liquor + recipe.get("CocoaButter", 0.0) + MILK_POWDER_FAT * powder)
+    fresh = mix(view).get(name, 0.0) * view.lot.mass - recipe.get(name, 0.0) * view.once(rework_dosed)
+    return max(fresh, 0.0) * share
+
+
+def mix(view: View) -> Mapping[str, float]:
+    """Share by ingredient of the batch as dosed; by recipe while there is none."""
+    return view.lot.mix if view.lot else view.spec.products[view.recipe_product].recipe
+
+
+def rework_dosed(view: View) -> float:
+    """Mass in kg of the rework in the batch."""
+    if view.lot is None:
+        return 0.0
+    return sum(mass for name, mass in view.lot.sources if name.startswith("Rework"))
+
+
+def rework_level(view: View) -> float:
+    """Mass in kg of the rework of the product in work."""
+    return view.state.buffers[rework(view.recipe_product)].level
+
+
+def refined_um(mixing: MixingSpec, hours: float) -> float:
+    """D90 behind rolls that have run so many hours."""
+    return mixing.d90_fresh_um + mixing.d90_wear_um_per_h * hours

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 from plant_model import flow
 from plant_model.activity import Activity
 from plant_model.capacity import constraint, line_seconds
+from plant_model.equipment import Stations
 from plant_model.floor import Floor
 from plant_model.layout import finished, rework
 from plant_model.machine import Verdict
 from plant_model.randomness import split
-from plant_model.sensing import Sensor, SignalType, View, process
+from plant_model.sensing import Sensor, View, counter, level, process
 from plant_model.spec import PlantSpec
 from plant_model.state import Job, Lot, Unit
 from plant_model.stations.base import Workplace
@@ -58,9 +59,13 @@ class Moulding(Workplace):
     def _inspect(self, unit: Unit, lot: Lot) -> float:
         """Sort the rejects out; returns their mass."""
         moulding, stream = self.spec.stations.Moulding, self.floor.stream("Moulding.quality")
-        bad = lot.mass * float(1.0 - stream.beta(moulding.good_alpha, moulding.good_beta))
+        usual = float(1.0 - stream.beta(moulding.good_alpha, moulding.good_beta))
+        causes = reject_shares(self.spec.stations, usual, lot)
+        share = sum(causes.values())
+        bad = lot.mass * share
         pieces = round(bad * 1000.0 / moulding.fill_g)
-        for cause, count in zip(moulding.causes, split(stream, pieces, tuple(moulding.causes.values())), strict=True):
+        shares = tuple(part / share if share else 0.0 for part in causes.values())
+        for cause, count in zip(causes, split(stream, pieces, shares), strict=True):
             unit.ledger.rejects[cause] = unit.ledger.rejects.get(cause, 0) + count
         books, ideal = self.floor.state.books, self._ideal[lot.material]
         books.earned += lot.mass * ideal
@@ -98,6 +103,22 @@ class Moulding(Workplace):
         self.floor.send(packed, finished(lot.material), minutes)
 
 
+def reject_shares(stations: Stations, usual: float, lot: Lot) -> dict[str, float]:
+    """Rejected share of a lot by cause: what is usual, grit of coarse mass, bloom and softness of bad temper."""
+    moulding, (low, high) = stations.Moulding, stations.Tempering.temper_index
+    off = max(low - lot.temper, lot.temper - high, 0.0) * moulding.temper_share / 2.0
+    more = {"Bloom": off, "Soft": off, "Grit": moulding.grit_share * felt(lot.fineness - moulding.grit_um)}
+    shares = {cause: usual * share + more.get(cause, 0.0) for cause, share in moulding.causes.items()}
+    return {cause: share / max(sum(shares.values()), 1.0) for cause, share in shares.items()}
+
+
+def felt(excess_um: float) -> float:
+    """Share of the tasters that feel grit in mass of this D90 above the middle one (normal distribution)."""
+    return 0.5 + 0.5 * math.erf(excess_um / GRIT_SD_UM / math.sqrt(2.0))
+
+
+GRIT_SD_UM = 1.5
+"""By how much tasters differ, um D90, EST: above 25-30 um everybody calls it gritty [16]."""
 TUNNEL_OFFSETS = (3.0, 0.0, 2.0)
 """°C that the three parts of the tunnel are above its temperature, EST."""
 
@@ -138,14 +159,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             noise=moulding.fill_sd_g,
         ),
         *(_wrapper(i + 1, bars_per_min / moulding.wrappers) for i in range(moulding.wrappers)),
-        process(
-            "HopperLevel",
-            "KGM",
-            0,
-            spec.buffers.Hopper.capacity_kg,
-            lambda v: v.state.buffers["Hopper"].level,
-            "Tempered mass before the depositor",
-        ),
+        level("HopperLevel", "Hopper", spec.buffers.Hopper.capacity_kg, "Tempered mass before the depositor", 1.0),
         counter("CasesOut", lambda v: v.state.books.good_cases, "Cases packed"),
         counter("MinorStops", lambda v: v.unit.ledger.minor_stops, "Stops shorter than the limit for minor ones"),
         *map(_rejects, moulding.causes),
@@ -165,8 +179,3 @@ def _wrapper(number: int, bars_per_min: float) -> Sensor[View]:
 def _rejects(cause: str) -> Sensor[View]:
     words = f"Bars rejected by the camera: {cause.lower()}"
     return counter(f"Rejects{cause}", lambda v: v.unit.ledger.rejects.get(cause, 0), words)
-
-
-def counter(name: str, value: Callable[[View], int], description: str) -> Sensor[View]:
-    """A count since the epoch."""
-    return Sensor(group="Process", name=name, type=SignalType.UINT32, value=value, description=description)

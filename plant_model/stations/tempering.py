@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from plant_model.activity import Activity
+from plant_model.equipment import TemperingSpec
 from plant_model.layout import tank
 from plant_model.machine import Verdict
-from plant_model.sensing import AMBIENT, Sensor, View, process
+from plant_model.sensing import AMBIENT, Sensor, View, ahead, level, process
 from plant_model.spec import PlantSpec
 from plant_model.state import Job, Unit
 from plant_model.stations.base import Workplace
@@ -29,6 +32,8 @@ class Tempering(Workplace):
     def end(self, unit: Unit, job: Job) -> Verdict | None:
         """Pump to the depositor's hopper."""
         assert job.lot is not None  # every job here has one
+        drift = unit.failures.get("TemperDrift")
+        job.lot.temper = temper_index(self.spec.stations.Tempering, ahead(drift.remaining, DRIFT_S) if drift else 0.0)
         return None if self.pass_on(unit, job.lot, "Hopper", {}) else (Activity.Blocked, "Moulding")
 
     def _product(self, unit: Unit) -> str:
@@ -43,6 +48,8 @@ class Tempering(Workplace):
 
 DRIFT_S = 7200.0
 """Operating seconds in which the temper index drifts away before the line must reheat [32], EST."""
+MELTING_S = 900.0
+"""Time constant of the mass when all zones heat, EST."""
 
 
 def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
@@ -56,7 +63,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "",
             0,
             9,
-            lambda v: (low + high) / 2.0 - (high - low) * v.omen("TemperDrift", DRIFT_S),
+            lambda v: temper_index(spec.stations.Tempering, v.omen("TemperDrift", DRIFT_S)),
             f"Temper index, {low:g} to {high:g} is good; it can drift with every temperature right",
             period_s=30,
             noise=0.08,
@@ -79,15 +86,25 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
 
 def _zone(number: int, what: str) -> Sensor[View]:
     name, words = f"Zone{number + 1}Temperature", f"Mass behind zone {number + 1}: {what}"
-    return process(name, "CEL", 15, 60, lambda v: v.warmed(zone_celsius(v, number)), words, noise=0.08)
+    return process(name, "CEL", 15, 60, lambda v: zone_temperature(v, number), words, noise=0.08)
 
 
 def _tank(product: str, capacity: float) -> Sensor[View]:
     name, words = f"{product}TankLevel", f"{product} mass in its tank"
-    return process(name, "KGM", 0, capacity, lambda v: v.state.buffers[tank(product)].level, words, period_s=5)
+    return level(name, tank(product), capacity, words)
 
 
-def zone_celsius(view: View, zone: int) -> float:
-    """°C of a zone for the product in work; the first product's while there is none."""
-    zones = view.spec.stations.Tempering.zones_celsius
-    return zones[view.recipe_product][zone]
+def temper_index(tempering: TemperingSpec, omen: float) -> float:
+    """The middle of the window, less what it has drifted away by, though every temperature is right."""
+    low, high = tempering.temper_index
+    return (low + high) / 2.0 - (high - low) * omen
+
+
+def zone_temperature(view: View, zone: int) -> float:
+    """°C behind a zone for the product in work, the first product's while there is none; all melt in a reheat."""
+    zones = view.spec.stations.Tempering.zones_celsius[view.recipe_product]
+    usual, repair = view.warmed(zones[zone]), view.unit.repair
+    if repair is None or repair.fault != "TemperDrift":
+        return usual
+    melted = 1.0 - math.exp((view.unit.control.entered - view.now) / MELTING_S)
+    return usual + (zones[0] - usual) * melted

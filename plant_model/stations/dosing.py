@@ -1,0 +1,53 @@
+"""What goes into a batch: weighed ingredient by ingredient, with the errors of the scales, within the law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plant_model.layout import rework
+from plant_model.spec import LIQUOR, LIQUOR_FAT, MILK_POWDER_FAT, legal_minimum
+
+LIQUOR_TANK = "LiquorTank"
+
+
+def wanted(recipe: Mapping[str, float], product: str, batch_kg: float, returned_kg: float) -> dict[str, float]:
+    """Mass in kg by buffer for a batch of which so much is rework."""
+    fresh = batch_kg - returned_kg
+    needs = {LIQUOR_TANK if name == LIQUOR else name: share * fresh for name, share in recipe.items() if share > 0.0}
+    return {**needs, rework(product): returned_kg} if returned_kg > 0.0 else needs
+
+
+def weighed(needs: Mapping[str, float], levels: Mapping[str, float], errors: Mapping[str, float]) -> dict[str, float]:
+    """What the scales let through, kg: each dose with its error, all together the batch, none more than there is."""
+    doses = {name: min(mass * (1.0 + errors[name]), levels[name]) for name, mass in needs.items()}
+    missing = sum(needs.values()) - sum(doses.values())
+    for name, dose in doses.items():
+        corrected = min(max(dose + missing, 0.0), levels[name])
+        missing -= corrected - dose
+        doses[name] = corrected
+    return doses
+
+
+def composition(doses: Mapping[str, float], recipe: Mapping[str, float], product: str) -> dict[str, float]:
+    """Share by ingredient of what was dosed; rework counts as its recipe."""
+    total, returned = sum(doses.values()), doses.get(rework(product), 0.0)
+    return {
+        name: (doses.get(LIQUOR_TANK if name == LIQUOR else name, 0.0) + share * returned) / total
+        for name, share in recipe.items()
+    }
+
+
+def fat_percent(mix: Mapping[str, float]) -> float:
+    """Fat in % of a mix."""
+    liquor, powder = mix.get(LIQUOR, 0.0), mix.get("MilkPowder", 0.0)
+    return 100.0 * (LIQUOR_FAT * liquor + mix.get("CocoaButter", 0.0) + MILK_POWDER_FAT * powder)
+
+
+def cocoa_percent(mix: Mapping[str, float]) -> float:
+    """Cocoa solids in % of a mix, butter included: what the wrapper of a dark chocolate says."""
+    return 100.0 * (mix.get(LIQUOR, 0.0) + mix.get("CocoaButter", 0.0))
+
+
+def legal_margin(kind: str, mix: Mapping[str, float]) -> float:
+    """Percentage points by which a mix is above the nearest minimum of Directive 2000/36/EC; negative below it."""
+    return 100.0 * min(share - least for _, least, share in legal_minimum(kind, mix))
