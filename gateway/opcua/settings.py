@@ -85,7 +85,7 @@ class SourceSettings(BaseModel):
         default=0.0, ge=-1, description="How often the server looks; 0: every change, -1: as the publishing interval."
     )
     queue_size: int = Field(
-        default=1_000, ge=2, description="Values of a tag that the server keeps while the gateway is away."
+        default=1_000, ge=2, description="Values of a tag that the server keeps while the link is cut."
     )
     keepalive_s: float = Field(
         default=5.0, gt=0, description="A server that is silent for longer (and a margin) counts as gone."
@@ -93,7 +93,7 @@ class SourceSettings(BaseModel):
     lifetime_s: float = Field(
         default=600.0,
         gt=0,
-        description="How long subscription and session stay at the server while the gateway is away.",
+        description="How long subscription and session stay at the server while the link is cut.",
     )
     timeout_s: float = Field(default=10.0, gt=0, description="For a connect and for one answer.")
     retry_max_s: float = Field(default=30.0, gt=0, description="Longest pause between two attempts to connect.")
