@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_ADDRESS = r"^opc\.tcp://[^\s/]+(/\S*)?$"
 
 Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 
@@ -69,7 +72,7 @@ class SourceSettings(BaseModel):
         description="Unique. Tags are remembered by it: under another name they are new ones.",
     )
     url: str = Field(
-        pattern=r"^opc\.tcp://[^\s/]+(/\S*)?$", description="Address: opc.tcp://host:port, with path if any."
+        json_schema_extra={"pattern": _ADDRESS}, description="Address: opc.tcp://host:port, with path if any."
     )
     security: SecuritySettings = Field(default=SecuritySettings(), description="Secure channel and user.")
     roots: tuple[str, ...] = Field(
@@ -103,6 +106,13 @@ class SourceSettings(BaseModel):
     )
     events: bool = Field(default=True, description="Whether to subscribe the events of the Server object.")
     backfill: BackfillSettings = Field(default=BackfillSettings(), description="How history is read.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if not re.search(_ADDRESS, url):
+            raise ValueError(f"{url!r} is no address of an OPC UA server: write opc.tcp://host:port")
+        return url
 
     @model_validator(mode="after")
     def _lives_longer_than_silence(self) -> Self:
