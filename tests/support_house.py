@@ -29,13 +29,16 @@ def until(what: Callable[[], T], patience_s: float = PATIENCE_S, said: Callable[
     return found
 
 
-def site(folder: Path, *sinks: dict[str, Any], with_broker: bool = True) -> Path:
+MODEL = ROOT / "config/plant/choco.yaml"
+
+
+def site(folder: Path, *sinks: dict[str, Any], model: Path = MODEL, with_broker: bool = True) -> Path:
     """The demo's files with further sinks; without its broker, another one has to serve on the port."""
     folder.mkdir(parents=True)
     demo = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     gateway = yaml.safe_load((ROOT / "config/gateway/demo.yaml").read_text())
     gateway["sinks"] += sinks
-    demo["plant"]["model"] = str(ROOT / "config" / demo["plant"]["model"])
+    demo["plant"]["model"] = str(model)
     demo["gateway"] = "gateway.yaml"
     if not with_broker:
         del demo["broker"]

@@ -86,9 +86,9 @@ def test_numbers_have_units_and_series_have_names(board):
             if panel["type"] in {"timeseries", "state-timeline"} and (
                 len(panel["targets"]) > 1 or "tag" in target["query"]
             ):
-                groups = re.findall(r'GROUP BY time\(\$__interval\)((?:, "\w+")*)', target["query"])[0]
+                groups = re.findall(r"GROUP BY (.+?)(?: fill|$)", target["query"])[0]
                 named = target.get("alias", "")
-                assert all(f"$tag_{key}" in named for key in re.findall(r"\w+", groups)), (panel["title"], named)
+                assert all(f"$tag_{key}" in named for key in re.findall(r'"(\w+)"', groups)), (panel["title"], named)
 
 
 @each_board
