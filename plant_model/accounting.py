@@ -169,18 +169,24 @@ def imbalance(unit: Unit) -> float:
 
 def plant_imbalance(state: PlantState) -> float:
     """Mass in kg that came into the plant and are nowhere: zero, but for rounding."""
-    buffers = state.buffers.values()
-    stored = sum(lot.mass for buffer in buffers for lot in (*buffer.lots, *buffer.transit))
-    inside = stored + sum(held(unit) for unit in state.units.values())
-    wasted = sum(mass for unit in state.units.values() for mass in unit.ledger.waste.values())
-    shipped = sum(sales.shipped_mass for sales in state.sales.values())
     books = state.books
-    return books.delivered_mass + books.absorbed_mass - inside - wasted - shipped - books.written_off_mass
+    left = books.delivered_mass + books.absorbed_mass - books.written_off_mass
+    for buffer in state.buffers.values():
+        for lot in buffer.lots:
+            left -= lot.mass
+        for lot in buffer.transit:
+            left -= lot.mass
+    for unit in state.units.values():
+        left -= held(unit) + sum(unit.ledger.waste.values())
+    return left - sum(sales.shipped_mass for sales in state.sales.values())
 
 
-def work_in_process(spec: PlantSpec, state: PlantState) -> float:
+def work_in_process(state: PlantState) -> float:
     """Mass in kg between the bean store and the finished goods."""
-    outside = {*spec.storages, *(name for name in state.buffers if name.startswith("Finished"))}
-    stored = sum(buffer.level for name, buffer in state.buffers.items() if name not in outside)
-    moving = sum(lot.mass for buffer in state.buffers.values() for lot in buffer.transit)
-    return stored + moving + sum(held(unit) for unit in state.units.values())
+    total = sum(held(unit) for unit in state.units.values())
+    for name, buffer in state.buffers.items():
+        if name not in state.stores:
+            total += buffer.level
+        for lot in buffer.transit:
+            total += lot.mass
+    return total

@@ -113,7 +113,7 @@ def look(plant: Plant) -> dict[str, float]:
         "FinishedGoods": sum(goods.values()),
         "Backlog": float(sum(sales.waiting_cases for sales in state.sales.values())),
         "StockValue": stock_value(spec, state, standard_costs(spec)),
-        "WorkInProcess": work_in_process(spec, state),
+        "WorkInProcess": work_in_process(state),
         "GoodMass": state.books.good_mass,
     }
 

@@ -298,7 +298,7 @@ def _line_counts() -> tuple[Sensor[LineView], ...]:
         tag(
             "Production",
             "WorkInProcess",
-            lambda v: work_in_process(v.spec, v.state),
+            lambda v: work_in_process(v.state),
             "Mass between bean store and packing",
             **IN_PROCESS,
         ),

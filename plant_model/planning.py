@@ -63,11 +63,12 @@ def paused(campaign: Campaign, outlooks: Mapping[str, Outlook]) -> Campaign:
 def in_process(state: PlantState, spec: PlantSpec, product: str) -> float:
     """Mass in kg of a product from the kneader to the tunnel."""
     buffers = state.buffers
-    places = [buffers[name] for name in (*conche_names(spec), tank(product), "Hopper")]
-    lots = [lot for place in places for lot in (*place.lots, *place.transit)]
-    lots += buffers[finished(product)].transit
+    lots = buffers[finished(product)].transit.copy()
+    for name in (*conche_names(spec), tank(product), "Hopper"):
+        lots += buffers[name].lots
+        lots += buffers[name].transit
     lots += [unit.job.lot for unit in state.units.values() if unit.job and unit.job.lot]
-    return sum(lot.mass for lot in lots if lot.material == product)
+    return sum([lot.mass for lot in lots if lot.material == product])
 
 
 def _outlook(floor: Floor, name: str) -> Outlook:
