@@ -20,14 +20,14 @@ from gateway.store.file import JournalFile
 from gateway.store.lock import lock, unlock
 from gateway.store.reader import JournalReader
 from gateway.store.recent import Recent
-from gateway.store.record import INDEX_BITS, Draft, JournalError, JournalSettings, Kind, Record
+from gateway.store.record import INDEX_BITS, Draft, Heard, JournalError, JournalSettings, Kind, Record
 from gateway.store.retention import Expired
 from gateway.store.salvage import open_or_salvage
 from gateway.store.schema import explain, is_damage
 from gateway.store.writer import JournalWriter
 from gateway.values import Tag
 
-__all__ = ["INDEX_BITS", "Draft", "Journal", "JournalError", "JournalSettings", "Kind", "Record"]
+__all__ = ["INDEX_BITS", "Draft", "Heard", "Journal", "JournalError", "JournalSettings", "Kind", "Record"]
 
 T = TypeVar("T")
 
@@ -68,12 +68,29 @@ class Journal:
         journal._writer.start()
         return journal
 
-    async def append(self, drafts: Sequence[Draft]) -> int:
-        """Store all or none; returns the last of their numbers after the commit. JournalError while commits fail."""
-        if not drafts:
+    async def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> int:
+        """Store all or none; returns the last of their numbers after the commit. JournalError while commits fail.
+
+        `heard` is stored with them: the messages of OPC UA subscriptions that they complete.
+        """
+        if not drafts and heard is None:
             return self.head
-        records = await self._writer.run(lambda file: file.insert(drafts), self._appended)
-        return records[-1].sequence
+
+        def store(file: JournalFile) -> list[Record]:
+            if heard is not None:
+                file.hear(heard.source, heard.numbers)
+            return file.insert(drafts)
+
+        records = await self._writer.run(store, self._appended)
+        return records[-1].sequence if records else self.head
+
+    async def hear_only(self, source: str, tokens: Collection[str]) -> None:
+        """These are the subscriptions of the source: new ones begin at number 0, others are forgotten."""
+        await self._writer.run(lambda file: file.hear_only(source, tokens))
+
+    async def heard(self, source: str) -> dict[str, int]:
+        """The number of the last stored message of each subscription of the source, by token."""
+        return await self._writer.run(lambda file: file.heard(source))
 
     async def adopt(self, source: str, tags: Sequence[Tag]) -> list[Tag]:
         """Make these the active tags of the source; returns them with their ids, known nodes with the id they had."""
@@ -157,6 +174,8 @@ class Journal:
             self._status.damaged = len(self._reader.damaged)
 
     def _appended(self, records: list[Record]) -> None:
+        if not records:
+            return
         first, self.head = self.head + 1, records[-1].sequence
         self._recent.add(records)
         count = sum(record.count for record in records)

@@ -73,6 +73,7 @@ class StatusCollector(Collector):
             yield field.family(f"conche_{field.name}", field.help, value=float(field.read(status)))
         yield from _labelled("source", _SOURCE, status.sources.values())
         yield from _labelled("sink", _SINK, status.sinks.values())
+        yield from _repairs(status)
         yield _links(status)
 
 
@@ -97,6 +98,17 @@ def _labelled(
         for part in parts:
             family.add_metric([part.name], float(field.read(part)))
         yield family
+
+
+def _repairs(status: Status) -> Iterator[CounterMetricFamily]:
+    labels = ["source", "rung"]
+    counts = CounterMetricFamily("conche_source_repairs", "Ways back to the server that held, by rung.", labels=labels)
+    seconds = CounterMetricFamily("conche_source_repair_seconds", "Time that these took.", labels=labels)
+    for source in status.sources.values():
+        for rung, repairs in source.repairs.items():
+            counts.add_metric([source.name, rung], float(repairs.count))
+            seconds.add_metric([source.name, rung], repairs.seconds)
+    yield from (counts, seconds)
 
 
 def _links(status: Status) -> GaugeMetricFamily:

@@ -35,6 +35,14 @@ class Connection:
 
 
 @dataclass(slots=True)
+class Repairs:
+    """How often a rung of the repair ladder held, and how long that took in all."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class SourceStatus:
     """One OPC UA server."""
 
@@ -50,6 +58,13 @@ class SourceStatus:
     overflows: int = 0  # values with the overflow bit: the server's queue was too short
     last_value: int = 0  # when the last notification with data came
     silent: dict[str, str] = field(default_factory=dict)  # browse path -> why it does not deliver
+    repairs: dict[str, Repairs] = field(default_factory=dict)  # by rung; the first connection is one of them
+
+    def repaired(self, rung: str, seconds: float) -> None:
+        """A rung held."""
+        repairs = self.repairs.setdefault(rung, Repairs())
+        repairs.count += 1
+        repairs.seconds += seconds
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from asyncua.common.node import Node
 from asyncua.server.internal_subscription import InternalSubscription
 
 from gateway.catalogue import TagCatalogue
-from gateway.journal import Draft, JournalError, Kind, Record
+from gateway.journal import Draft, Heard, JournalError, Kind, Record
 from gateway.naming import Naming, NamingSettings
 from gateway.opcua.decode import decode_data
 from gateway.opcua.settings import SourceSettings
@@ -35,6 +35,7 @@ class FakeJournal:
 
     records: list[Record] = field(default_factory=list)
     catalogue: TagCatalogue = field(default_factory=TagCatalogue)
+    numbers: dict[str, int] = field(default_factory=dict)
     refuses: bool = False
     refused: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,7 +44,7 @@ class FakeJournal:
     def head(self) -> int:
         return len(self.records)
 
-    async def append(self, drafts: Sequence[Draft]) -> int:
+    async def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> int:
         await asyncio.sleep(0)
         if self.refuses:
             self.refused += 1
@@ -54,8 +55,17 @@ class FakeJournal:
                     self.head + 1, draft.kind, draft.source, draft.received, draft.historical, draft.count, draft.body
                 )
             )
+        self.numbers |= heard.numbers if heard else {}
         self.changed.set()
         return self.head
+
+    async def hear_only(self, source: str, tokens: Collection[str]) -> None:
+        if self.refuses:
+            raise JournalError("disk full")
+        self.numbers = {token: self.numbers.get(token, 0) for token in tokens}
+
+    async def heard(self, source: str) -> dict[str, int]:
+        return dict(self.numbers)
 
     async def adopt(self, source: str, tags: Sequence[Tag]) -> list[Tag]:
         if self.refuses:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.backoff import delay
-from gateway.journal import Draft, JournalError, Kind
+from gateway.journal import Draft, Heard, JournalError, Kind
 from gateway.store.bodies import gap_body
 from gateway.values import Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from gateway.journal import Journal
     from gateway.status import SourceStatus
@@ -41,19 +41,23 @@ class Intake:
         drafts: Sequence[Draft],
         then: Callable[[], None] = lambda: None,
         while_refused: Callable[[], Awaitable[None]] = _nothing,
+        heard: Mapping[str, int] | None = None,
     ) -> None:
         """Return when the drafts are on disk, however long the journal refuses; `then` has run by that time.
 
+        `heard` is stored with them: numbers of the last messages, by the subscription's token.
         What was begun is finished even if the caller is cancelled: `then` runs exactly when the drafts are stored.
         """
         attempt = 0
-        while not await self._stored(drafts, then, attempt):
+        while not await self._stored(drafts, then, heard, attempt):
             attempt += 1
             await while_refused()
             await asyncio.sleep(delay(attempt, _BASE_S, _CAP_S))
 
-    async def _stored(self, drafts: Sequence[Draft], then: Callable[[], None], attempt: int) -> bool:
-        work = asyncio.ensure_future(self._append(drafts, then))
+    async def _stored(
+        self, drafts: Sequence[Draft], then: Callable[[], None], heard: Mapping[str, int] | None, attempt: int
+    ) -> bool:
+        work = asyncio.ensure_future(self._append(drafts, then, heard))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -67,9 +71,9 @@ class Intake:
         self._show("", attempt)
         return True
 
-    async def _append(self, drafts: Sequence[Draft], then: Callable[[], None]) -> None:
-        if drafts:
-            await self._journal.append(drafts)
+    async def _append(self, drafts: Sequence[Draft], then: Callable[[], None], heard: Mapping[str, int] | None) -> None:
+        if drafts or heard:
+            await self._journal.append(drafts, Heard(self.source, heard) if heard else None)
         then()
 
     def _show(self, failure: str, attempt: int) -> None:

@@ -32,9 +32,9 @@ class Marks:
         self.heard = 0  # when the last message came
         self.lost_since = 0  # when messages were lost, until the loss is dealt with
 
-    def admit(self, tags: Iterable[Tag]) -> None:
+    def admit(self, tag_ids: Iterable[int]) -> None:
         """Make room for these tags and let their values in."""
-        ids = np.fromiter((tag.id for tag in tags), np.int64)
+        ids = np.fromiter(tag_ids, np.int64)
         missing = int(ids.max(initial=-1)) + 1 - len(self._known)
         if missing > 0:
             for name in ("_known", "last", "first", "pending", "status"):

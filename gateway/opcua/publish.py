@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from time import time_ns
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
@@ -15,12 +15,12 @@ from gateway.journal import Draft, Kind
 from gateway.opcua.decode import decode_data
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
 from gateway.opcua.marks import overflows
-from gateway.opcua.sequence import missing, preceding
+from gateway.opcua.sequence import due, missing, preceding
 from gateway.opcua.wire import Body, Message, Published, publish_response, republish_response, status_change
 from gateway.store.record import INDEX_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from gateway.opcua.decode import Part
     from gateway.opcua.events import EventReader
@@ -35,6 +35,8 @@ IN_FLIGHT = 3
 
 MARGIN_S = 2.0
 """What a keep-alive may be late."""
+
+_AT_ONCE = 64  # messages that are republished before they are stored
 
 _GONE = frozenset({ua.StatusCodes.BadNoSubscription, ua.StatusCodes.BadSubscriptionIdInvalid})
 _HARMLESS = frozenset({ua.StatusCodes.BadTimeout, ua.StatusCodes.BadSequenceNumberUnknown})
@@ -83,10 +85,13 @@ class Publisher:
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
         self._acknowledge: list[tuple[int, int]] = []
+        self.has_heard = False  # a message of one of the subscriptions
 
     async def run(self) -> NoReturn:
         """Publish until it fails: NotConnected, SessionLost, SubscriptionLost or ServiceFault."""
         try:
+            for subscription in self._subscriptions.by_id.values():
+                await self._catch_up(subscription)
             while True:
                 self._ask()
                 await self._take(await self._answers())
@@ -136,14 +141,37 @@ class Publisher:
             except GatewayError as error:
                 batch.trouble = batch.trouble or error
                 break
+        await self._settle(batch)
+
+    async def _catch_up(self, subscription: Subscription) -> None:
+        """Have what a transferred subscription sent before, and the journal has not; the rest is acknowledged."""
+        available, subscription.available = subscription.available, ()
+        known = [number for number in available if missing(subscription.last, number) is None]
+        self._acknowledge += [(subscription.id, number) for number in known]
+        numbers = due(subscription.last, available)
+        for first in range(0, len(numbers), _AT_ONCE):
+            batch = _Batch(received=time_ns())
+            for number in numbers[first : first + _AT_ONCE]:
+                await self._recover(subscription, number, available, batch)
+            await self._settle(batch)
+
+    async def _settle(self, batch: _Batch) -> None:
+        """Store what a batch brings; raise what ends the loop."""
         batch.overflows = overflows(batch.parts)
         if batch.overflows:
             batch.drafts += await self._on_overflow(batch.parts)
-        await self._intake.store(batch.drafts, lambda: self._stored(batch), self._stay)
+        await self._intake.store(batch.drafts, lambda: self._stored(batch), self._stay, self._news(batch))
         if batch.loss:
             raise SubscriptionLost(batch.loss)
         if batch.trouble:
             raise batch.trouble
+
+    def _news(self, batch: _Batch) -> dict[str, int]:
+        """The numbers that the batch completes, by token. Behind a loss nothing is complete."""
+        if batch.loss:
+            return {}
+        newest_of = ((self._subscriptions.by_id[i], number) for i, number in batch.newest.items())
+        return {one.token: number for one, number in newest_of if number != one.last}
 
     def _read(self, answer: asyncio.Task[bytes]) -> Published | None:
         """The answer cut; None where it says nothing of importance."""
@@ -164,6 +192,7 @@ class Publisher:
         subscription = self._subscriptions.by_id.get(published.subscription)
         if subscription is None:
             return  # of a subscription that was given up
+        self.has_heard = True
         message, last = published.message, batch.newest.get(subscription.id, subscription.last)
         gap = missing(last, message.sequence)
         if gap is None:
@@ -171,23 +200,26 @@ class Publisher:
                 batch.acknowledge.append((subscription.id, message.sequence))
             return
         for number in gap:
-            await self._recover(subscription, number, published, batch)
+            await self._recover(subscription, number, published.available, batch)
         if message.notifications:
             self._unpack(subscription, message, batch)
         else:
             batch.newest[subscription.id] = preceding(message.sequence)
 
-    async def _recover(self, subscription: Subscription, number: int, published: Published, batch: _Batch) -> None:
+    async def _recover(
+        self, subscription: Subscription, number: int, available: Collection[int], batch: _Batch
+    ) -> None:
         """Have a missing message sent again."""
         message = None
-        if number in published.available:
+        if number in available:
             message = await self._republish(subscription.id, number)
         if message is not None:
             self._unpack(subscription, message, batch)
         elif subscription.last or batch.newest:  # else the server does not count from 1
-            batch.loss = f"message {number} is lost: {'' if published.available else 'no '}messages are kept"
+            batch.loss = f"message {number} is lost: {'' if available else 'no '}messages are kept"
 
     async def _republish(self, subscription: int, number: int) -> Message | None:
+        began = monotonic()
         parameters = ua.RepublishParameters(SubscriptionId=subscription, RetransmitSequenceNumber=number)
         try:
             answer = await self._session.call(ua.RepublishRequest(Parameters=parameters))
@@ -196,6 +228,7 @@ class Publisher:
         except ServiceFault as fault:
             _log.warning("message cannot be republished", source=self._intake.source, number=number, reason=str(fault))
             return None
+        self._status.repaired("republish", monotonic() - began)
         _log.info("message republished", source=self._intake.source, number=number)
         return message if message.sequence == number else None
 

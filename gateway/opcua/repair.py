@@ -1,16 +1,17 @@
 """The repair ladder: from the gentlest to the harshest way back to a subscription that delivers.
 
     reactivate   take the session up on a new channel; the subscription lives, missing messages are republished
+    transfer     a new session that takes over the subscription of the lost one, or of a gateway that was killed
     recreate     a new subscription in the session that is still there
     renew        a new session and a new subscription
 
 After `recreate` and `renew` the initial values of the items are the read-all; what lies between is read from history,
-and what history does not have is announced as a gap. A rung is tried when those before it did not hold.
+and what history does not have is announced as a gap. A rung is tried when those before it did not hold; `transfer`
+is tried whenever there is a new session.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import StrEnum
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ class Rung(StrEnum):
     """A way back."""
 
     REACTIVATE = "reactivate"
+    TRANSFER = "transfer"
     RECREATE = "recreate"
     RENEW = "renew"
 
@@ -56,7 +58,6 @@ class Ladder:
         self._settings = settings
         self._pki = pki
         self._session: Session | None = None
-        self.held: Counter[Rung] = Counter()
 
     async def climb(self, trouble: GatewayError | None) -> tuple[Session, Rung]:
         """A session that is up, and the rung that held. NotConnected when none does: wait, and climb again."""
@@ -64,7 +65,6 @@ class Ladder:
             began = monotonic()
             session = await self._try(rung)
             if session is not None:
-                self.held[rung] += 1
                 self._session = session
                 took = round(monotonic() - began, 3)
                 _log.info("connected", source=self._settings.name, rung=rung.value, took_s=took)

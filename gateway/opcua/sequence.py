@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _LAST = 0xFFFF_FFFF
 _FAR = 1 << 31
 _MOST = 10_000  # more missing messages than any server keeps
@@ -25,7 +31,20 @@ def missing(last: int, sequence: int) -> tuple[int, ...] | None:
     """
     if last == 0 and sequence > _MOST:
         return ()
-    ahead = (sequence - last) % _LAST
+    ahead = _ahead(last, sequence)
     if ahead == 0 or ahead > _FAR:
         return None
     return tuple((last + i) % _LAST + 1 for i in range(min(ahead - 1, _MOST)))
+
+
+def due(last: int, available: Iterable[int]) -> tuple[int, ...]:
+    """What follows the last message that we have, in order, up to the newest that is available.
+
+    It has every number, the lost ones too. `last` 0: we have none yet, and what is available is all there is.
+    """
+    ahead = sorted((number for number in available if missing(last, number) is not None), key=partial(_ahead, last))
+    return (*(missing(last, ahead[-1]) or ()), ahead[-1]) if ahead and last else tuple(ahead)
+
+
+def _ahead(last: int, number: int) -> int:
+    return (number - last) % _LAST

@@ -65,6 +65,7 @@ class Limits:
 
 
 _SERVER_FACTS = (
+    ua.ObjectIds.Server_ServerArray,
     ua.ObjectIds.Server_NamespaceArray,
     ua.ObjectIds.Server_ServerStatus_StartTime,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
@@ -82,9 +83,9 @@ class Session:
         self.url = settings.url
         self.namespaces = Namespaces(())
         self.limits = Limits()
+        self.life: tuple[str, ...] = ()  # server URI, start time, namespaces: with these all numbers keep their meaning
         self._client = client
         self._settings = settings
-        self._started: object = None
 
     @classmethod
     async def connect(cls, settings: SourceSettings, pki: Path) -> Self:
@@ -116,7 +117,7 @@ class Session:
         NotConnected when the server cannot be reached; then the session may still be there.
         """
         self.abandon()
-        known = self._started, self.namespaces.uris
+        known = self.life
         with translated(self.url):
             await self._open()
         try:
@@ -128,7 +129,7 @@ class Session:
             self.abandon()
             _log.info("session cannot be taken up again", url=self.url, reason=str(error))
             return False
-        if known != (self._started, self.namespaces.uris):
+        if known != self.life:
             self.abandon()
             _log.info("the server was restarted", url=self.url)
             return False
@@ -157,10 +158,11 @@ class Session:
     async def _learn(self) -> None:
         """Read what depends on the server's present life: namespaces, start time, limits."""
         nodes = [standard(fact) for fact in _SERVER_FACTS]
-        uris, self._started, *limits = [
+        servers, uris, started, *limits = [
             value.Value.Value if value.Value else None for value in await self.values(nodes)
         ]
         self.namespaces = Namespaces(uris or ())
+        self.life = (*(servers or ())[:1], str(started), *self.namespaces.uris)
         self.limits = Limits.announced(limits)
 
     async def values(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
@@ -196,6 +198,14 @@ class Session:
             response.ResponseHeader.ServiceResult.check()
             result: ua.CreateSubscriptionResult = response.Parameters
             return result
+
+    async def transfer(self, subscriptions: Sequence[int], *, initial_values: bool) -> list[ua.TransferResult]:
+        """Make subscriptions of other sessions those of this one (OPC 10000-4, 5.14.7)."""
+        wanted = ua.TransferSubscriptionsParameters(
+            SubscriptionIds=list(subscriptions), SendInitialValues=initial_values
+        )
+        results: list[ua.TransferResult] = await self.ask(self.services.transfer_subscriptions, wanted)
+        return results
 
     async def keep_channel(self) -> NoReturn:
         """Renew the secure channel before it expires, for ever."""

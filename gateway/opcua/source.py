@@ -12,8 +12,9 @@ from gateway.backoff import delay
 from gateway.contract import GatewayError
 from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
-from gateway.opcua.errors import SubscriptionLost, in_words
+from gateway.opcua.errors import NoAnswer, SubscriptionLost, in_words
 from gateway.opcua.events import EventReader, find_event_types, monitor_events
+from gateway.opcua.identity import Identity, asked
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import Overflows
@@ -23,6 +24,7 @@ from gateway.opcua.recall import recall
 from gateway.opcua.repair import Ladder, Rung
 from gateway.opcua.subscription import Subscriptions
 from gateway.opcua.tags import TagSet
+from gateway.opcua.takeover import Takeover
 from gateway.status import Link
 
 if TYPE_CHECKING:
@@ -58,12 +60,14 @@ class OpcUaSource:
         self._intake = Intake(journal, status)
         self._events = EventReader(settings.name)
         self._tags = TagSet(settings, journal, naming)
-        self._subscriptions = Subscriptions(settings)
+        self._takeover = Takeover(settings, journal, state / f"{settings.name}.subscriptions.json")
+        self._subscriptions = Subscriptions(settings, self._takeover.changed)
         self._pending = PendingFile(state / f"{settings.name}.backfill.json")
         self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
         self._ladder = Ladder(settings, state / "pki")
         self._events_refused = ""
         self._remembered = False
+        self._is_proven = True  # the subscriptions, where they were taken over, have delivered something since
         self._holes = asyncio.Event()  # history is missing and may be read
         self._overflows = Overflows(
             settings.name,
@@ -83,13 +87,19 @@ class OpcUaSource:
                 attempt = 1 if monotonic() - began > _STABLE_S else attempt + 1
                 await asyncio.sleep(delay(attempt, _BASE_S, self._settings.retry_max_s))
         finally:
-            await self._ladder.close()
+            await self._leave()
             self._status.connection.become(Link.STOPPED)
+
+    async def _leave(self) -> None:
+        """End in good order: a server that is there deletes the subscriptions."""
+        if self._status.connection.link is not Link.WAITING:
+            await self._takeover.changed()
+        await self._ladder.close()
 
     async def _remember(self) -> None:
         """What the last run left: tags, how far the journal is with them, history that was not finished."""
         tags = self._tags.tags()
-        self._marks.admit(tags)
+        self._marks.admit(tag.id for tag in tags)
         await recall(self._journal, self._settings.name, tags, self._marks)
         unfinished = await asyncio.to_thread(self._pending.load)
         for tag in tags:
@@ -118,11 +128,12 @@ class OpcUaSource:
         return reason
 
     async def _deliver(self, trouble: GatewayError | None) -> NoReturn:
+        began = monotonic()
         session, rung = await self._ladder.climb(trouble)
         self._status.connection.become(Link.REPAIRING, f"{rung}: subscribing")
-        is_new = rung is not Rung.REACTIVATE or not self._subscriptions.by_id
-        if is_new:
-            await self._begin_anew(session, same_session=rung is not Rung.RENEW)
+        rung = await self._subscribe(session, rung, trouble)
+        self._status.repaired(rung.value, monotonic() - began)
+        is_new = rung in {Rung.RECREATE, Rung.RENEW}
         publisher = Publisher(
             session,
             self._subscriptions,
@@ -134,10 +145,41 @@ class OpcUaSource:
             self._overflows.note,
         )
         tending = self._tend(session, is_new=is_new, after=str(trouble or "the gateway was not running"))
-        await _together(publisher.run(), session.keep_channel(), tending, self._fill(session))
+        try:
+            await _together(publisher.run(), session.keep_channel(), tending, self._fill(session))
+        finally:
+            self._is_proven |= publisher.has_heard
+
+    async def _subscribe(self, session: Session, rung: Rung, trouble: GatewayError | None) -> Rung:
+        """Have subscriptions in this session: those that are there if it can be. The rung that holds."""
+        if isinstance(trouble, NoAnswer) and not self._is_proven:
+            self._takeover.distrust()
+            rung = Rung.RECREATE if rung is Rung.REACTIVATE else rung
+        if rung is Rung.REACTIVATE and self._subscriptions.by_id:
+            return rung
+        if rung is Rung.RENEW and await self._take_over(session):
+            return Rung.TRANSFER
+        await self._begin_anew(session, same_session=rung is not Rung.RENEW)
+        return rung
+
+    async def _take_over(self, session: Session) -> bool:
+        """Go on with the subscriptions of before, if the server transfers them.
+
+        A process that is new wants all current values: nobody in it knows those that do not change.
+        """
+        identity = await self._takeover.take(session, initial_values=not self._subscriptions.by_id)
+        if identity is None:
+            return False
+        self._is_proven = False
+        self._subscriptions.take(identity.subscriptions)
+        self._marks.admit(self._subscriptions.accepted)
+        self._events.types, self._events_refused = identity.types, identity.events_refused
+        return True
 
     async def _begin_anew(self, session: Session, *, same_session: bool) -> None:
         """Make the stream start afresh, and note first what will be missing from it."""
+        await self._takeover.changed()
+        self._is_proven = True
         self._cut()
         await self._pending.save(self._marks.pending, at_once=True)
         await self._subscriptions.restart(session, same_session=same_session)
@@ -148,6 +190,7 @@ class OpcUaSource:
 
     async def _tend(self, session: Session, *, is_new: bool, after: str) -> NoReturn:
         """Monitor everything that is wanted, and go on looking for what is new or was rejected."""
+        await self._subscriptions.drop(session, self._subscriptions.accepted - self._tags.by_id.keys())
         done = self._subscriptions.accepted | self._subscriptions.rejected.keys()
         await self._subscriptions.add(session, [tag for tag in self._tags.tags() if tag.id not in done])
         if is_new:
@@ -157,9 +200,14 @@ class OpcUaSource:
             until = monotonic() + await self._browse(session)
             while monotonic() < until:
                 self._show_silent()
+                await self._takeover.note(self._identity(session))
                 await asyncio.sleep(_TICK_S)
                 if await self._subscriptions.retry(session):
                     self._holes.set()
+
+    def _identity(self, session: Session) -> Identity:
+        subscriptions = tuple(self._subscriptions.by_id.values())
+        return Identity(session.life, asked(self._settings), subscriptions, self._events.types, self._events_refused)
 
     async def _announce_loss(self, after: str) -> None:
         """Say what was lost of the tags that have no history to read it from."""
@@ -183,7 +231,7 @@ class OpcUaSource:
             _log.error("new tags cannot be noted, they wait", source=self._settings.name, reason=str(error))
             self._status.connection.become(self._status.connection.link, str(error))
             return _JOURNAL_S
-        self._marks.admit(came)
+        self._marks.admit(tag.id for tag in came)
         self._marks.cut(self._historised(came), self._first_history())
         await self._pending.save(self._marks.pending, at_once=bool(came))
         await self._subscriptions.add(session, came)
@@ -199,7 +247,9 @@ class OpcUaSource:
             self._holes.clear()
             if len(self._marks.open_ids()):
                 await asyncio.sleep(self._settings.backfill.settle_s)
+                began = monotonic()
                 await self._backfill.run(session)
+                self._status.repaired("history", monotonic() - began)
             if self._status.connection.link is Link.REPAIRING:
                 self._status.connection.become(Link.CONNECTED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from gateway.opcua.nodes import UnknownNamespaceError
 from gateway.opcua.session import in_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from gateway.opcua.session import Session
     from gateway.opcua.settings import SourceSettings
@@ -27,6 +28,10 @@ _LONGEST_RETRY_S = 300.0
 _log = structlog.get_logger(__name__)
 
 
+async def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(slots=True)
 class Subscription:
     """One subscription as the server revised it."""
@@ -36,6 +41,8 @@ class Subscription:
     keepalive: int  # publishing intervals without data until the server says that it lives
     last: int = 0  # number of the newest message that the journal has
     items: dict[int, int] = field(default_factory=dict)  # tag id -> monitored item id
+    token: str = field(default_factory=partial(token_hex, 8))  # names it in the journal; ids come again with the years
+    available: tuple[int, ...] = ()  # messages that the server kept when it transferred the subscription
 
     @property
     def silence_s(self) -> float:
@@ -56,11 +63,18 @@ class Rejection:
 class Subscriptions:
     """All subscriptions of one source and what is in them."""
 
-    def __init__(self, settings: SourceSettings) -> None:
+    def __init__(self, settings: SourceSettings, changed: Callable[[], Awaitable[None]] = _nothing) -> None:
         self._settings = settings
+        self._changed = changed  # called before what is monitored changes
         self.by_id: dict[int, Subscription] = {}
         self.rejected: dict[int, Rejection] = {}
         self.accepted: set[int] = set()
+
+    def take(self, subscriptions: Iterable[Subscription]) -> None:
+        """Go on with these, which are the session's now."""
+        self.by_id = {one.id: one for one in subscriptions}
+        self.rejected.clear()
+        self.accepted = {tag_id for one in self.by_id.values() for tag_id in one.items}
 
     async def restart(self, session: Session, *, same_session: bool) -> None:
         """Begin anew with one empty subscription. The old ones are deleted if they belong to this very session.
@@ -81,6 +95,7 @@ class Subscriptions:
             _log.info("old subscriptions are gone already", source=self._settings.name, reason=str(fault))
 
     async def _create(self, session: Session) -> Subscription:
+        await self._changed()
         interval = self._settings.publishing_interval_ms
         keepalive = max(1, round(self._settings.keepalive_s * 1000 / interval))
         wanted = ua.CreateSubscriptionParameters(
@@ -117,6 +132,7 @@ class Subscriptions:
         return await self._create(session), most
 
     async def _add(self, session: Session, subscription: Subscription, tags: Sequence[Tag]) -> list[bool]:
+        await self._changed()
         found = [(tag, node) for tag in tags if (node := self._resolved(session, tag)) is not None]
         parameters = ua.CreateMonitoredItemsParameters(
             SubscriptionId=subscription.id,
@@ -177,6 +193,7 @@ class Subscriptions:
             await in_chunks(items, session.limits.items, delete)
 
     async def _drop(self, session: Session, subscription: int, items: Sequence[int]) -> list[ua.StatusCode]:
+        await self._changed()
         parameters = ua.DeleteMonitoredItemsParameters(SubscriptionId=subscription, MonitoredItemIds=list(items))
         results: list[ua.StatusCode] = await session.ask(session.services.delete_monitored_items, parameters)
         return results

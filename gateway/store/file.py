@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,6 +77,22 @@ class JournalFile:
         )
         self.connection.executemany("UPDATE tag SET active = 0 WHERE id = ?", ((i,) for i in adoption.retired))
         return adoption
+
+    def hear(self, source: str, numbers: Mapping[str, int]) -> None:
+        """Store the numbers of the last messages of subscriptions, by token."""
+        rows = [(token, source, number) for token, number in numbers.items()]
+        self.connection.executemany("INSERT OR REPLACE INTO heard VALUES (?, ?, ?)", rows)
+
+    def hear_only(self, source: str, tokens: Collection[str]) -> None:
+        """Begin with number 0 for subscriptions that are new, and forget all others of the source."""
+        known = self.heard(source)
+        forgotten = [(token,) for token in known if token not in tokens]
+        self.connection.executemany("DELETE FROM heard WHERE token = ?", forgotten)
+        self.hear(source, {token: 0 for token in tokens if token not in known})
+
+    def heard(self, source: str) -> dict[str, int]:
+        """The number of the last stored message of each subscription of a source, by token."""
+        return dict(self.connection.execute("SELECT token, number FROM heard WHERE source = ?", (source,)).fetchall())
 
     def load_cursors(self) -> dict[str, tuple[int, Ranges]]:
         """By sink: everything up to this number is settled, but for these ranges."""

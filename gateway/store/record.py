@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from time import time_ns
@@ -44,6 +45,14 @@ class Draft:
     def __post_init__(self) -> None:
         if not 0 <= self.count <= 1 << INDEX_BITS:
             raise ValueError(f"a record holds at most {1 << INDEX_BITS} values, not {self.count}: cut it into several")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Numbers of the last messages of a source's subscriptions, by the subscription's token."""
+
+    source: str
+    numbers: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

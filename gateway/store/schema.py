@@ -24,8 +24,12 @@ CREATE TABLE cursor (sink TEXT PRIMARY KEY, seen INTEGER NOT NULL, owed BLOB NOT
 CREATE TABLE removed (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, total INTEGER NOT NULL);
 INSERT INTO removed VALUES (1, 0, 0);
 """
+_LATER = """
+CREATE TABLE IF NOT EXISTS heard (token TEXT PRIMARY KEY, source TEXT NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
+"""
 # record.total: values and events up to and including this record, ever; a stretch is counted with two look-ups.
 # cursor: `owed` holds ranges up to `seen`; everything after `seen` is owed too.
+# heard: number of the last message of an OPC UA subscription that is stored; the token names the subscription for ever.
 # removed: retention took the records up to here; a number missing after it is damage.
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -93,3 +97,4 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     elif version != _VERSION or connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
         raise JournalError(f"{path} is not a journal of this version: move it away, or use another state folder")
+    connection.executescript(_LATER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -188,14 +189,15 @@ async def test_the_ladder_begins_with_the_gentlest_rung_that_can_help(tmp_path: 
 
 async def test_no_session_is_left_behind_at_a_server_that_comes_and_goes(plain: Plant, tmp_path: Path) -> None:
     ladder = Ladder(SourceSettings(name="plant", url=plain.url), tmp_path)
-    trouble = None
+    trouble, held = None, Counter[Rung]()
     for _ in range(5):
-        session, _ = await ladder.climb(trouble)
+        session, rung = await ladder.climb(trouble)
+        held[rung] += 1
         await session.create_subscription(ua.CreateSubscriptionParameters(100, 1000, 10))
         ladder.drop_link()
         trouble = NotConnected("cut")
     assert len(plain.server.iserver._external_sessions) == 1
-    assert ladder.held == {Rung.RENEW: 1, Rung.REACTIVATE: 4}
+    assert held == {Rung.RENEW: 1, Rung.REACTIVATE: 4}
     await ladder.climb(NotConnected("cut"))
     await ladder.close()
     assert not plain.server.iserver._external_sessions
