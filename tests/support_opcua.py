@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MethodType
 
 import numpy as np
 import pytest
@@ -143,10 +144,26 @@ class Plant:
         everything = self.server.iserver.subscription_service.subscriptions
         return {i: one for i, one in everything.items() if one.pub_request_callback}
 
-    async def end_sessions(self) -> None:
-        """Forget all clients, as a server does that was restarted."""
+    async def end_sessions(self, *, subscriptions: bool = True) -> None:
+        """Forget all clients, as a server does that was restarted; without `subscriptions` only that they are there."""
         for session in list(self.server.iserver._external_sessions.values()):
-            await session.close_session(True)
+            await session.close_session(subscriptions)
+        if subscriptions:
+            await self.server.iserver.subscription_service.delete_subscriptions(list(self.subscriptions()))
+
+    def mend_transfer(self) -> None:
+        """Make TransferSubscriptions work: asyncua answers Good, and goes on using the old connection's requests."""
+        service = self.server.iserver.subscription_service
+        broken = service.transfer_subscriptions
+
+        async def transfer(params: object, session_id: object, callback: MethodType) -> object:
+            results = await broken(params, session_id, callback)
+            for number in params.SubscriptionIds:  # type: ignore[attr-defined]
+                if number in service.subscriptions:
+                    service.subscriptions[number].pub_request_callback = callback.__self__.get_publish_request  # type: ignore[attr-defined]
+            return results
+
+        service.transfer_subscriptions = transfer
 
 
 @dataclass

@@ -10,7 +10,7 @@ from time import time_ns
 import pytest
 from support_records import draft, tag, values
 
-from gateway.journal import Draft, Journal, JournalSettings, Kind
+from gateway.journal import Draft, Heard, Journal, JournalSettings, Kind
 from gateway.records import to_batch
 from gateway.status import JournalStatus, SinkStatus
 
@@ -149,3 +149,17 @@ async def test_tags_have_their_ids_for_ever(reopen: Reopen) -> None:
     again = await journal.adopt("plant", [tag(name="B"), tag(name="C")])
     assert [t.id for t in again] == [first[1].id, first[1].id + 1]
     assert journal.catalogue.tag(first[0].id).path[-1] == "A"
+
+
+async def test_how_far_subscriptions_are_is_stored_with_their_records_or_not_at_all(reopen: Reopen) -> None:
+    journal = await reopen()
+    await journal.hear_only("plant", ["a", "b"])
+    await journal.append([draft(1)], Heard("plant", {"a": 7}))
+    await journal.append([], Heard("plant", {"b": 2}))
+    await journal.append([draft(2)], Heard("press", {"c": 9}))
+    journal = await reopen()
+    assert await everything(journal) == [1, 2]
+    assert await journal.heard("plant") == {"a": 7, "b": 2}
+    await journal.hear_only("plant", ["b", "d"])
+    assert await journal.heard("plant") == {"b": 2, "d": 0}
+    assert await journal.heard("press") == {"c": 9}

@@ -23,7 +23,7 @@ from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import dropped_before
 from gateway.opcua.publish import Publisher
-from gateway.opcua.sequence import following, missing
+from gateway.opcua.sequence import due, following, missing
 from gateway.opcua.settings import SourceSettings
 from gateway.opcua.subscription import Subscription, Subscriptions
 from gateway.opcua.wire import Body, Message, publish_response, republish_response
@@ -363,3 +363,34 @@ def test_bodies_are_cut_as_they_lie() -> None:
     assert notification.body == struct_to_binary(body)
     assert struct.unpack_from("<i", notification.body) == (2,)
     assert isinstance(cut.message, Message)
+
+
+async def test_of_a_transferred_subscription_comes_what_is_not_stored_yet_and_only_that() -> None:
+    rig = Rig(Script(published(6, 6.0), NotConnected("over"), kept={3: (3.0,), 4: (4.0,), 5: (5.0,)}), last=3)
+    rig.subscription.available = (3, 2, 4, 5)
+    await rig.run()
+    assert rig.values() == [4.0, 5.0, 6.0]
+    assert rig.script.republished == [4, 5]
+    assert rig.script.acknowledged == [3, 2, 4, 5]
+    assert rig.journal.numbers == {rig.subscription.token: 6}
+    assert rig.status.repairs["republish"].count == 2
+
+
+async def test_what_a_transferred_subscription_has_lost_is_noticed_and_never_passed_over() -> None:
+    rig = Rig(Script(kept={7: (7.0,)}), last=3)
+    rig.subscription.available = (7,)
+    assert isinstance(await rig.run(), SubscriptionLost)
+    assert rig.losses == 1
+    assert rig.journal.numbers == {}, "after a kill it would be noticed again"
+
+
+@given(last=st.integers(0, LAST), steps=st.lists(st.booleans(), max_size=50))
+def test_what_is_due_has_every_number_in_order(last: int, steps: list[bool]) -> None:
+    numbers, number = [], last
+    for _ in steps:
+        number = following(number)
+        numbers.append(number)
+    available = [number for number, kept in zip(numbers, steps, strict=True) if kept]
+    wanted = due(last, reversed(available))
+    assert [number for number in wanted if number in available] == available
+    assert list(wanted) == (numbers[: len(wanted)] if last else available)

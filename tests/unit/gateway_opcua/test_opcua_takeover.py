@@ -1,0 +1,336 @@
+"""A subscription outlives session and process: whoever comes back goes on with it, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+import orjson
+import pytest
+import pytest_asyncio
+import yaml
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from support_opcua import FakeJournal, Hall, Plant, Proxy, Run, free_port, running
+
+from gateway.journal import Journal, JournalSettings, Kind
+from gateway.opcua.decode import decode_data
+from gateway.status import JournalStatus, Link
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ROOT = Path(__file__).parents[3]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def server() -> AsyncIterator[Plant]:
+    plant = await Plant(free_port()).build()
+    plant.mend_transfer()
+    async with plant.server:
+        yield plant
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def hall(server: Plant) -> AsyncIterator[Hall]:
+    yield await server.hall()
+    await server.end_sessions()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def proxy(server: Plant) -> AsyncIterator[Proxy]:
+    one = await Proxy(server.port).start()
+    yield one
+    await one.stop()
+
+
+def numbers(run: Run, name: str = "Count") -> list[float]:
+    return [float(value) for _, value, _ in run.journal.values(name)]  # type: ignore[arg-type]
+
+
+def held(run: Run) -> dict[str, int]:
+    """How often each rung of the repair ladder held; whether messages had to be republished is chance."""
+    return {rung: repairs.count for rung, repairs in run.status.repairs.items() if rung != "republish"}
+
+
+async def ready(run: Run) -> None:
+    """Connected, and the subscription noted."""
+    await run.journal.until(lambda: run.status.connection.link is Link.CONNECTED and run.source._takeover._noted)
+
+
+@asynccontextmanager
+async def cut_off(proxy: Proxy, run: Run) -> AsyncIterator[None]:
+    """Without link to the server."""
+    proxy.refuses = True
+    proxy.cut()
+    await run.journal.until(lambda: run.status.connection.link is Link.WAITING)
+    yield
+    proxy.refuses = False
+
+
+async def test_a_gateway_killed_at_any_moment_goes_on_with_its_subscription_and_loses_nothing(
+    server: Plant, hall: Hall, tmp_path: Path
+) -> None:
+    await hall.add("Count")
+    await hall.add("Quiet", 7.0)
+    counting = asyncio.ensure_future(_count(hall))
+    page = free_port()
+    settings = {
+        "state": str(tmp_path / "state"),
+        "sources": [
+            {"name": "plant", "url": server.url, "roots": [hall.name], "publishing_interval_ms": 50, "events": False}
+        ],
+        "sinks": [],
+        "page": {"enabled": False, "port": page},
+    }
+    file = tmp_path / "gateway.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    for life in range(3):
+        gateway = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "conche.main", "gateway", str(file), "--log-level", "warning"),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        try:
+            rung = "transfer" if life else "renew"
+            await _until_metric(page, f'conche_source_repairs_total{{rung="{rung}",source="plant"}} 1.0')
+            await _until_file(tmp_path / "state" / "plant.subscriptions.json")
+            await asyncio.sleep(random.uniform(0.2, 0.6))
+            metrics = await asyncio.to_thread(_metrics, page)
+        finally:
+            gateway.send_signal(signal.SIGKILL)
+            await gateway.wait()
+        assert 'conche_source_gaps_total{source="plant"} 0.0' in metrics
+    counting.cancel()
+    values = await _stored(tmp_path / "state" / "journal.sqlite")
+    assert len(values) > 300
+    assert values == list(range(values[0], values[0] + len(values)))
+
+
+async def _count(hall: Hall) -> None:
+    number = 0
+    while True:
+        number += 1
+        await hall.write("Count", float(number))
+        await asyncio.sleep(0.004)
+
+
+def _metrics(port: int) -> str:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+    except URLError:
+        return ""
+
+
+async def _until_metric(port: int, line: str) -> None:
+    async with asyncio.timeout(20):
+        while line not in await asyncio.to_thread(_metrics, port):
+            await asyncio.sleep(0.05)
+
+
+async def _until_file(path: Path) -> None:
+    async with asyncio.timeout(20):
+        while not path.exists():
+            await asyncio.sleep(0.05)
+
+
+async def _stored(path: Path) -> list[int]:
+    """All values of the tag Count, in the order of the journal."""
+    journal = await Journal.open(path, JournalSettings(), JournalStatus())
+    try:
+        (tag,) = [tag.id for tag in journal.catalogue if tag.path[-1] == "Count"]
+        values: list[int] = []
+        for record in await journal.read(1, journal.head, 1 << 30):
+            if record.kind is Kind.DATA:
+                for part in decode_data(record.body, 0):
+                    values += part.value[part.tag == tag].astype(np.int64).tolist()
+        return values
+    finally:
+        await journal.close()
+
+
+async def test_a_lost_session_costs_nothing_even_without_history(hall: Hall, proxy: Proxy, tmp_path: Path) -> None:
+    await hall.add("Count")
+    async with running(proxy.url, tmp_path, hall.name) as run:
+        await ready(run)
+        async with cut_off(proxy, run):
+            await hall.plant.end_sessions(subscriptions=False)
+            for number in range(1, 21):
+                await hall.write("Count", float(number))
+        await hall.write("Count", 21.0)
+        await run.journal.until(lambda: len(numbers(run)) == 22)
+        assert numbers(run) == list(map(float, range(22)))
+        assert held(run) == {"renew": 1, "transfer": 1}
+        assert run.status.gaps == run.status.backfilled == 0
+        assert run.status.repairs["transfer"].seconds > 0
+
+
+@pytest.mark.parametrize("code", ["BadServiceUnsupported", "BadNotImplemented"])
+async def test_a_server_that_transfers_nothing_is_subscribed_anew_and_the_rest_comes_from_history(
+    code: str, hall: Hall, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> object:
+        raise ServiceError(getattr(ua.StatusCodes, code))
+
+    monkeypatch.setattr(hall.plant.server.iserver.subscription_service, "transfer_subscriptions", refuse)
+    await _lose_and_come_back(hall, proxy, tmp_path)
+
+
+@pytest.mark.parametrize("code", ["BadSubscriptionIdInvalid", "BadUserAccessDenied"])
+async def test_a_subscription_that_is_not_transferred_is_made_anew_and_the_rest_comes_from_history(
+    code: str, hall: Hall, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(params: ua.TransferSubscriptionsParameters, *_: object) -> object:
+        return [ua.TransferResult(ua.StatusCode(getattr(ua.StatusCodes, code))) for _ in params.SubscriptionIds]
+
+    monkeypatch.setattr(hall.plant.server.iserver.subscription_service, "transfer_subscriptions", refuse)
+    await _lose_and_come_back(hall, proxy, tmp_path)
+
+
+async def _lose_and_come_back(hall: Hall, proxy: Proxy, state: Path) -> None:
+    await hall.add("Count", history=True)
+    await hall.add("Speed")
+    async with running(proxy.url, state, hall.name) as run:
+        await ready(run)
+        async with cut_off(proxy, run):
+            await hall.plant.end_sessions(subscriptions=False)
+            for number in range(1, 11):
+                await hall.write("Count", float(number))
+        await run.journal.until(lambda: set(numbers(run)) == set(map(float, range(11))))
+        await ready(run)
+        assert held(run) == {"renew": 2, "history": 1}
+        assert run.status.gaps == 1
+
+
+async def test_a_server_that_transfers_and_then_delivers_nothing_is_found_out(
+    server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = server.server.iserver.subscription_service
+    working = service.transfer_subscriptions
+
+    async def transfer(params: ua.TransferSubscriptionsParameters, *rest: object) -> object:
+        results = await working(params, *rest)
+        for number in params.SubscriptionIds:
+            service.subscriptions[number].pub_request_callback = lambda _: None
+        return results
+
+    monkeypatch.setattr(service, "transfer_subscriptions", transfer)
+    await hall.add("Count", history=True)
+    async with running(proxy.url, tmp_path, hall.name, keepalive_s=0.2) as run:
+        await ready(run)
+        for number in (1.0, 3.0):
+            async with cut_off(proxy, run):
+                await server.end_sessions(subscriptions=False)
+                await hall.write("Count", number)
+            await run.journal.until(lambda: held(run).get("recreate", 0) == 1)
+            await hall.write("Count", number + 1)
+            await run.journal.until(lambda: set(numbers(run)) == set(np.arange(number + 2)))  # noqa: B023
+            await ready(run)
+        assert held(run)["transfer"] == 1
+        assert run.status.gaps == 0
+
+
+async def _leave_cut_off(proxy: Proxy, run: Run) -> None:
+    """End without a word to the server."""
+    await ready(run)
+    proxy.refuses = True
+    proxy.cut()
+    await run.journal.until(lambda: run.status.connection.link is Link.WAITING)
+
+
+async def test_what_is_no_longer_wanted_is_dropped_from_the_subscription_and_what_is_new_is_added(
+    server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path
+) -> None:
+    journal = FakeJournal()
+    for name in ("Count", "Unwanted"):
+        await hall.add(name)
+    async with running(proxy.url, tmp_path, hall.name, journal=journal) as run:
+        await _leave_cut_off(proxy, run)
+    (kept,) = server.subscriptions()
+    proxy.refuses = False
+    await hall.write("Count", 1.0)
+    await hall.write("Unwanted", 1.0)
+    await hall.add("Late")
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, exclude=["**/Unwanted"]) as run:
+        await journal.until(lambda: any(tag.path[-1] == "Late" for tag in journal.catalogue))
+        await journal.until(lambda: numbers(run) == [0.0, 1.0] and numbers(run, "Late") == [0.0])
+        await ready(run)
+        assert held(run) == {"transfer": 1}
+        ((number, subscription),) = server.subscriptions().items()
+        assert number == kept
+        assert subscription.monitored_item_srv.__dict__["_monitored_items"].keys() == set(
+            run.source._subscriptions.by_id[number].items.values()
+        )
+        assert run.status.gaps == 0
+
+
+async def test_with_other_settings_the_subscription_is_made_anew(hall: Hall, proxy: Proxy, tmp_path: Path) -> None:
+    journal = FakeJournal()
+    await hall.add("Count")
+    async with running(proxy.url, tmp_path, hall.name, journal=journal) as run:
+        await _leave_cut_off(proxy, run)
+    proxy.refuses = False
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, queue_size=5) as run:
+        await ready(run)
+        assert held(run) == {"renew": 1}
+
+
+async def test_the_subscription_of_another_journal_is_left_alone(hall: Hall, proxy: Proxy, tmp_path: Path) -> None:
+    await hall.add("Count")
+    async with running(proxy.url, tmp_path, hall.name) as run:
+        await _leave_cut_off(proxy, run)
+    proxy.refuses = False
+    async with running(proxy.url, tmp_path, hall.name, journal=FakeJournal()) as run:
+        await ready(run)
+        assert held(run) == {"renew": 1}
+
+
+async def test_a_damaged_note_of_the_subscription_is_said_and_does_no_harm(
+    hall: Hall, proxy: Proxy, tmp_path: Path
+) -> None:
+    await hall.add("Count")
+    (tmp_path / "plant.subscriptions.json").write_text('{"server": 7}')
+    async with running(proxy.url, tmp_path, hall.name) as run:
+        await ready(run)
+        assert held(run) == {"renew": 1}
+        assert orjson.loads((tmp_path / "plant.subscriptions.json").read_bytes())["subscriptions"]
+
+
+async def test_events_of_an_outage_come_once_and_with_all_their_fields(
+    server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path
+) -> None:
+    await hall.add("Count")
+    kind = await server.server.create_custom_event_type(
+        server.index, f"{hall.name}Event", properties=[("Batch", ua.VariantType.String)]
+    )
+    generator = await server.server.get_event_generator(kind, server.server.nodes.server)
+    journal = FakeJournal()
+
+    async def happen(batch: str) -> None:
+        generator.event.Batch = batch
+        await generator.trigger(message=batch)
+
+    def batches() -> list[str]:
+        return [orjson.loads(record.body)["fields"]["Batch"] for record in journal.of(Kind.EVENT)]
+
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
+        await ready(run)
+        await happen("A")
+        await journal.until(lambda: batches() == ["A"])
+        await _leave_cut_off(proxy, run)
+    await happen("B")
+    proxy.refuses = False
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
+        await journal.until(lambda: batches() == ["A", "B"])
+        await happen("C")
+        await journal.until(lambda: len(batches()) > 2)
+        assert batches() == ["A", "B", "C"]
+        assert held(run) == {"transfer": 1}
