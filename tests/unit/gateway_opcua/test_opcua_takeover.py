@@ -61,8 +61,10 @@ def held(run: Run) -> dict[str, int]:
 
 
 async def ready(run: Run) -> None:
-    """Connected, and the subscription noted."""
-    await run.journal.until(lambda: run.status.connection.link is Link.CONNECTED and run.source._takeover._noted)
+    """Connected, every value known, and the subscription noted."""
+    status = run.status
+    await run.journal.until(lambda: status.connection.link is Link.CONNECTED and run.source._takeover._noted)
+    await run.journal.until(lambda: status.values >= status.tags or "transfer" in status.repairs)
 
 
 @asynccontextmanager
