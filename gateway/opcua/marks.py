@@ -32,8 +32,12 @@ class Marks:
         self.heard = 0  # when the last message came
         self.lost_since = 0  # when messages were lost, until the loss is dealt with
 
-    def admit(self, tag_ids: Iterable[int]) -> None:
+    def admit(self, tags: Iterable[Tag]) -> None:
         """Make room for these tags and let their values in."""
+        self.admit_ids(tag.id for tag in tags)
+
+    def admit_ids(self, tag_ids: Iterable[int]) -> None:
+        """The same by id."""
         ids = np.fromiter(tag_ids, np.int64)
         missing = int(ids.max(initial=-1)) + 1 - len(self._known)
         if missing > 0:

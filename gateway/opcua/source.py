@@ -99,7 +99,7 @@ class OpcUaSource:
     async def _remember(self) -> None:
         """What the last run left: tags, how far the journal is with them, history that was not finished."""
         tags = self._tags.tags()
-        self._marks.admit(tag.id for tag in tags)
+        self._marks.admit(tags)
         await recall(self._journal, self._settings.name, tags, self._marks)
         unfinished = await asyncio.to_thread(self._pending.load)
         for tag in tags:
@@ -172,7 +172,7 @@ class OpcUaSource:
             return False
         self._is_proven = False
         self._subscriptions.take(identity.subscriptions)
-        self._marks.admit(self._subscriptions.accepted)
+        self._marks.admit_ids(self._subscriptions.accepted)
         self._events.types, self._events_refused = identity.types, identity.events_refused
         return True
 
@@ -231,7 +231,7 @@ class OpcUaSource:
             _log.error("new tags cannot be noted, they wait", source=self._settings.name, reason=str(error))
             self._status.connection.become(self._status.connection.link, str(error))
             return _JOURNAL_S
-        self._marks.admit(tag.id for tag in came)
+        self._marks.admit(came)
         self._marks.cut(self._historised(came), self._first_history())
         await self._pending.save(self._marks.pending, at_once=bool(came))
         await self._subscriptions.add(session, came)

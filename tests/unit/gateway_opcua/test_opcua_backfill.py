@@ -96,7 +96,7 @@ class Rig:
         self.journal = FakeJournal()
         self.status = SourceStatus("plant", historian.url)
         self.marks = Marks()
-        self.marks.admit(one.id for one in self.tags)
+        self.marks.admit(self.tags)
         self.file = PendingFile(folder / "plant.json")
         chosen = BackfillSettings.model_validate({"pause_s": 0, "settle_s": 0} | settings)
         intake = Intake(self.journal, self.status)
@@ -223,7 +223,7 @@ def part(tags: list[int], offsets: list[int], status: int = 0) -> Part:
 
 def test_marks_keep_the_first_and_the_last_of_each_tag() -> None:
     marks = Marks()
-    marks.admit([1, 2, 3])
+    marks.admit([tag(1), tag(2), tag(3)])
     marks.note([part([1, 2, 1], [10, 20, 30])], NS)
     marks.note([part([1], [40])], NS + MS)
     assert marks.first[[1, 2, 3]].tolist() == [NS + 10 * MS, NS + 20 * MS, 0]
@@ -234,7 +234,7 @@ def test_marks_keep_the_first_and_the_last_of_each_tag() -> None:
 
 def test_a_cut_opens_holes_after_what_is_known_and_keeps_older_ones_open() -> None:
     marks = Marks()
-    marks.admit([1, 2, 3])
+    marks.admit([tag(1), tag(2), tag(3)])
     marks.note([part([1, 2], [10, 20])], NS)
     marks.cut([tag(1), tag(3)], before=7)
     assert marks.pending[[1, 2, 3]].tolist() == [NS + 10 * MS, 0, 7]
@@ -246,7 +246,7 @@ def test_a_cut_opens_holes_after_what_is_known_and_keeps_older_ones_open() -> No
 
 def test_marks_know_who_is_bad_and_who_is_a_stranger() -> None:
     marks = Marks()
-    marks.admit([1, 3])
+    marks.admit([tag(1), tag(3)])
     marks.note([part([1], [1], 0x80000000), part([3], [1], 0x40000000)], NS)
     assert marks.bad_ids() == [1]
     assert marks.knows([part([1, 3], [1, 1])])
@@ -257,7 +257,7 @@ def test_marks_know_who_is_bad_and_who_is_a_stranger() -> None:
 async def test_a_restart_finds_how_far_each_tag_is() -> None:
     journal, marks = FakeJournal(), Marks()
     tags = [tag(1), tag(2), tag(3)]
-    marks.admit(one.id for one in tags)
+    marks.admit(tags)
 
     def body(number: int, *offsets: int) -> bytes:
         return notification(number, struct_to_binary(ua.HistoryData(values(*offsets))))[0]

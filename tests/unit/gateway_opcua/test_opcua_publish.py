@@ -120,7 +120,7 @@ class Rig:
         self.status = SourceStatus("plant", script.url)
         self.status.connection.become(Link.CONNECTED)
         self.marks = Marks()
-        self.marks.admit([1])
+        self.marks.admit([Tag(1, "plant", "i=1", ("Speed",), DataType.DOUBLE)])
         self.losses = 0
         subscriptions = Subscriptions(SourceSettings(name="plant", url=script.url))
         subscriptions.by_id[ID] = self.subscription = Subscription(ID, 10, keepalive, last=last)
