@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from plant_model import flow, orderbook
+from plant_model import orderbook
 from plant_model.business import MONTHS, OrderClass
 from plant_model.floor import Floor
 from plant_model.layout import DISPATCH, WAREHOUSE, finished
@@ -89,9 +89,8 @@ class Demand:
             return
         store, rule = floor.buffer(finished(product)), floor.spec.demand.partial
         for order, cases in orderbook.servable(sales.backlog, store.cases, floor.now, rule):
-            sales.shipped_mass += flow.mass_of(flow.take_cases(store, cases))
+            sales.shipped_mass += floor.ship(store.name, cases, order.id, order.customer)
             orderbook.ship(sales, order, cases, floor.now)
-            floor.touch(store)
 
 
 def pick(shares: Mapping[str, float], draw: float) -> str:

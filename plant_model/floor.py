@@ -13,7 +13,7 @@ from plant_model.clock import Clock, Handler
 from plant_model.events import PlantEvent
 from plant_model.layout import shelf_lives, unit_path
 from plant_model.spec import PlantSpec
-from plant_model.state import Buffer, Lot, PlantState, Record, Unit
+from plant_model.state import ROUNDING_KG, Buffer, Lot, PlantState, Record, Unit
 
 
 class Floor:
@@ -64,8 +64,10 @@ class Floor:
         self._stirred.update(dict.fromkeys(watchers))
 
     def touch(self, buffer: Buffer) -> None:
-        """Let those look again who care for this buffer."""
+        """Let in what stands before this buffer and now fits, and let those look again who care for it."""
         self.stir(*buffer.watchers)
+        if buffer.arrived:
+            self._let_in(buffer)
 
     def settle(self) -> None:
         """Let everybody who was stirred look, until nobody is left."""
@@ -95,6 +97,15 @@ class Floor:
         self.touch(buffer)
         return pieces
 
+    def ship(self, name: str, cases: int, order: str, customer: str) -> float:
+        """Take the oldest cases out of a store for an order, and remember who got them; returns their mass."""
+        store = self.buffer(name)
+        pieces = flow.take_cases(store, cases)
+        for piece in pieces:
+            self.state.lots[piece.id].shipped += ((order, customer, piece.cases),)
+        self.touch(store)
+        return flow.mass_of(pieces)
+
     def send(self, lot: Lot, name: str, minutes: float) -> None:
         """Put a lot on its way; the room that was reserved for it becomes its own."""
         buffer = self.buffer(name)
@@ -120,4 +131,13 @@ class Floor:
         self.put(lot, lot.material)
 
     def _arrive(self, name: str) -> None:
-        self.put(self.buffer(name).transit.pop(0), name)
+        buffer = self.buffer(name)
+        buffer.arrived += 1
+        self._let_in(buffer)
+
+    def _let_in(self, buffer: Buffer) -> None:
+        """Take the first lot off the conveyor, if it fits; then the next one is looked at."""
+        lot = buffer.transit[0]
+        if not buffer.conveyor or buffer.level + lot.mass <= buffer.capacity + ROUNDING_KG:
+            buffer.arrived -= 1
+            self.put(buffer.transit.pop(0), buffer.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from plant_model.floor import Floor
 from plant_model.state import PlantState, Record
@@ -28,6 +29,15 @@ class Fate:
     def mass(self) -> float:
         """All of it together."""
         return sum(self.cases.values()) + sum(self.inside.values()) + self.lost + self.folded
+
+
+class Shipment(NamedTuple):
+    """Cases of a packed lot that went to a customer."""
+
+    lot: str
+    order: str
+    customer: str
+    cases: int
 
 
 class Genealogy:
@@ -81,6 +91,12 @@ def fate(state: PlantState, lot: str) -> Fate:
         lost += part * (record.mass - record.given - here)
         folded += part * (record.given - followed.get(name, 0.0))
     return Fate(cases, inside, lost, folded)
+
+
+def shipments(state: PlantState, lot: str) -> list[Shipment]:
+    """Who got cases that hold some of a lot."""
+    held = fate(state, lot).cases
+    return [Shipment(name, *shipped) for name in held for shipped in state.lots[name].shipped]
 
 
 def masses(state: PlantState) -> dict[str, float]:

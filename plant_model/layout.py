@@ -92,6 +92,11 @@ def capacities(spec: PlantSpec) -> dict[str, float]:
     }
 
 
+def conveyors(spec: PlantSpec) -> dict[str, float]:
+    """Mass in kg that may wait on the conveyor before a buffer; where there is none, a pipe brings it."""
+    return {name: getattr(spec.buffers, name).conveyor_kg for name in ("CleanBeans", "RoastedBeans")}
+
+
 def first_contents(spec: PlantSpec) -> dict[str, tuple[str, float]]:
     """What lies in the buffers at the epoch: (material, kg)."""
     buffers = spec.buffers

@@ -13,8 +13,8 @@ from plant_model.commands import MODES, names, refusal_of_command, refusal_of_mo
 from plant_model.demand import Demand
 from plant_model.events import PlantEvent
 from plant_model.floor import Floor
-from plant_model.genealogy import Fate, Genealogy, UnknownLotError, contents, fate, origins
-from plant_model.layout import capacities, finished, first_contents, units, watchers
+from plant_model.genealogy import Fate, Genealogy, Shipment, UnknownLotError, contents, fate, origins, shipments
+from plant_model.layout import capacities, conveyors, finished, first_contents, units, watchers
 from plant_model.machine import Machines, Station
 from plant_model.packml import Command, Mode
 from plant_model.randomness import Streams, time_to_failure
@@ -187,6 +187,10 @@ class Plant:
         """Where the mass of a lot went: which cases hold this delivery. PlantError if unknown."""
         return _known(fate, self.state, lot)
 
+    def shipments(self, lot: str) -> list[Shipment]:
+        """Who got cases that hold some of a lot, for a recall. PlantError if unknown."""
+        return _known(shipments, self.state, lot)
+
     def _open(self) -> None:
         """Begin at the epoch."""
         self._fill()
@@ -242,12 +246,14 @@ def _settled(floor: Floor, handler: Handler) -> Handler:
 
 def new_state(spec: PlantSpec, seed: int) -> PlantState:
     """An empty plant at its epoch."""
-    streams, sizes = Streams(seed), capacities(spec)
+    streams, sizes, belts = Streams(seed), capacities(spec), conveyors(spec)
     return PlantState(
         agenda=Agenda(),
         streams=streams,
         units={name: new_unit(spec, streams, name, station) for name, station in units(spec).items()},
-        buffers={name: Buffer(name, sizes[name], who) for name, who in watchers(spec).items()},
+        buffers={
+            name: Buffer(name, sizes[name], who, conveyor=belts.get(name, 0.0)) for name, who in watchers(spec).items()
+        },
         sales={product: Sales() for product in spec.products},
         purchases={material: Purchases() for material in spec.policies},
         stores={name: Store() for name in rooms(spec)},

@@ -13,7 +13,7 @@ from plant_model.accounting import Performance, counts, performance, progress
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
 from plant_model.costs import electricity, power
-from plant_model.spec import PlantSpec
+from plant_model.spec import PlantSpec, Tank
 from plant_model.state import Lot, PlantState, Unit
 
 V = TypeVar("V")
@@ -113,6 +113,26 @@ def level(name: str, buffer: str, capacity: float, description: str, period_s: f
         high=capacity,
         period_s=period_s,
         still=True,
+    )
+
+
+def conveyor(buffer: str, tank: Tank) -> tuple[Sensor[View], Sensor[View]]:
+    """What is on the conveyor to a buffer, and what of it stands at the end and waits."""
+    facts: dict[str, Any] = {"group": "Process", "unit": "KGM", "low": 0.0, "period_s": 5.0, "still": True}
+    facts["high"] = tank.capacity_kg + tank.conveyor_kg
+    return (
+        Sensor(
+            name="ConveyorLoad",
+            value=lambda v: v.state.buffers[buffer].moving,
+            description="Mass on the conveyor to the next station",
+            **facts,
+        ),
+        Sensor(
+            name="ConveyorWaiting",
+            value=lambda v: v.state.buffers[buffer].standing,
+            description="Mass that stands at the end of the conveyor, as the bin is full",
+            **facts,
+        ),
     )
 
 

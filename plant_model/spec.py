@@ -149,6 +149,7 @@ class Tank:
 
     capacity_kg: Positive
     initial_kg: NotNegative = 0.0
+    conveyor_kg: NotNegative = 0.0  # may wait on the conveyor before it; 0 for a pipe
 
     def problems(self) -> Iterator[Problem]:
         """Say whether the first content fits in."""

@@ -51,10 +51,11 @@ class Record:
     sources: tuple[tuple[str, float], ...]
     cases: int = 0
     given: float = 0.0  # kg that went into other lots
+    shipped: tuple[tuple[str, str, int], ...] = ()  # order, customer, cases
 
     def __reduce__(self) -> tuple[type[Record], tuple[object, ...]]:
         """Pickle in a row: there are thousands."""
-        return Record, (self.material, self.made, self.mass, self.sources, self.cases, self.given)
+        return Record, (self.material, self.made, self.mass, self.sources, self.cases, self.given, self.shipped)
 
 
 @dataclass(slots=True)
@@ -65,8 +66,10 @@ class Buffer:
     capacity: float
     watchers: tuple[str, ...]  # who looks again when the content changes
     lots: list[Lot] = field(default_factory=list)
-    transit: list[Lot] = field(default_factory=list)  # on the conveyor towards it, room is kept
+    transit: list[Lot] = field(default_factory=list)  # on the conveyor towards it
     reserved: dict[str, float] = field(default_factory=dict)  # room kept, by lot id
+    conveyor: float = 0.0  # kg that may wait at the end of the conveyor; 0 for a pipe, room is kept for all in it
+    arrived: int = 0  # lots that stand there
 
     @property
     def level(self) -> float:
@@ -75,8 +78,18 @@ class Buffer:
 
     @property
     def room(self) -> float:
-        """Mass that may still be sent or reserved."""
-        return self.capacity - self.level - sum([lot.mass for lot in self.transit]) - sum(self.reserved.values())
+        """Mass that may still be sent or reserved; it may have to wait on the conveyor."""
+        return self.capacity + self.conveyor - self.level - self.moving - sum(self.reserved.values())
+
+    @property
+    def moving(self) -> float:
+        """Mass on the conveyor, what stands at its end included."""
+        return sum([lot.mass for lot in self.transit])
+
+    @property
+    def standing(self) -> float:
+        """Mass that stands at the end of the conveyor, as there is no room."""
+        return sum([lot.mass for lot in self.transit[: self.arrived]])
 
     def fits(self, mass: float) -> bool:
         """Whether this mass may come; rounding is forgiven."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plant_model.activity import Activity
 from plant_model.equipment import CleaningSpec
 from plant_model.machine import Verdict
-from plant_model.sensing import Sensor, SignalType, View, counter, process
+from plant_model.sensing import Sensor, SignalType, View, conveyor, counter, process
 from plant_model.spec import PlantSpec
 from plant_model.state import Job, Lot, Unit
 from plant_model.stations.base import Workplace
@@ -105,6 +105,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             description="The metal detector has just diverted beans",
         ),
         counter("MetalFinds", lambda v: v.unit.ledger.rejects.get("Metal", 0), "Times that metal was found"),
+        *conveyor("CleanBeans", spec.buffers.CleanBeans),
         counter("LotsRejected", lambda v: v.unit.ledger.rejects.get("Lot", 0), "Lots beyond the limits of ISO 2451"),
     )
 

@@ -7,7 +7,7 @@ import math
 from plant_model.activity import Activity
 from plant_model.capacity import BEAN_MOISTURE, drying_rate, roasting_gas, roasting_minutes, roasting_yield
 from plant_model.machine import Verdict
-from plant_model.sensing import AMBIENT, Sensor, View, level, process
+from plant_model.sensing import AMBIENT, Sensor, View, conveyor, level, process
 from plant_model.spec import PlantSpec
 from plant_model.state import Job, Unit
 from plant_model.stations.base import Workplace
@@ -102,6 +102,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "Mass that is left of the batch when its water is gone",
             period_s=10,
         ),
+        *conveyor("RoastedBeans", spec.buffers.RoastedBeans),
         level("BeanBinLevel", "CleanBeans", spec.buffers.CleanBeans.capacity_kg, "Clean beans before the roaster"),
     )
 

@@ -153,3 +153,20 @@ def test_a_query_changes_nothing() -> None:
     plant.fate(next(iter(plant.state.lots)))
     plant.origins(packed(plant, "Dark").id)
     assert plant.snapshot() == before
+
+
+def test_a_recall_names_the_customers_and_all_their_cases() -> None:
+    plant = ran(9)
+    lots = plant.state.lots
+    left = {lot.id: lot.cases for name in SPEC.products for lot in plant.state.buffers[f"Finished{name}"].lots}
+    left |= {lot.id: lot.cases for name in SPEC.products for lot in plant.state.buffers[f"Finished{name}"].transit}
+    for name, record in lots.items():
+        if record.cases:
+            assert sum(cases for _, _, cases in record.shipped) + left.get(name, 0) == record.cases
+    sugar = next(name for name, record in lots.items() if record.material == "Sugar" and not record.sources)
+    found = plant.shipments(sugar)
+    assert {shipment.customer for shipment in found} <= {
+        customer.name for class_ in SPEC.demand.classes.values() for customer in class_.customers
+    }
+    assert len({shipment.order for shipment in found}) > 10
+    assert {shipment.lot for shipment in found} <= set(plant.fate(sugar).cases)
