@@ -130,13 +130,14 @@ class Backfill:
         """Take the new values of a page, and decide whether there are more."""
         tag_id = stretch.tag_id
         body, count, newest = self._new_values(tag_id, page)
-        harvest.seen[tag_id] = int(self._marks.first[tag_id]), newest
+        end = int(self._marks.first[tag_id])
+        harvest.seen[tag_id] = end, newest
         if count:
             harvest.drafts.append(Draft(Kind.DATA, self._intake.source, body, count, historical=True))
         if page.continuation:
             harvest.following.append(Stretch(tag_id, stretch.node, page.continuation))
             harvest.reached[tag_id] = newest
-        elif not self._hides_more(page):
+        elif not self._hides_more(page) or newest == end:
             harvest.reached[tag_id] = 0
         elif newest > self._marks.pending[tag_id] or tag_id not in self._alone:
             self._alone.add(tag_id)
@@ -149,7 +150,7 @@ class Backfill:
         return int.from_bytes(page.values[:4], "little", signed=True) >= self._settings.values_per_node
 
     def _new_values(self, tag_id: int, page: HistoryPage) -> tuple[bytes, int, int]:
-        """The values of a page that lie in the tag's hole, how many they are, and the time of the page's newest."""
+        """The values of a page that lie in the tag's hole, how many they are, and how far the hole is filled by it."""
         body, n = notification(tag_id, page.values)
         times = np.zeros(n, np.int64)
         for part in decode_data(body, 0):
@@ -159,6 +160,7 @@ class Backfill:
         if first:
             new &= times < first
         newest = max(int(times.max(initial=0)), opened)
+        newest = min(newest, first) if first else newest  # what the page has beyond the hole is not taken from it
         count = int(new.sum())
         return (body if count == n else kept(body, new)), count, newest
 

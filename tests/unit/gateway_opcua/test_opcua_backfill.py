@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +135,23 @@ async def test_tags_with_holes_of_different_age_are_read_together(tmp_path: Path
     for number in history:
         assert rig.read(number) == [float(i) for i in range(0, 1000, 7) if number * 100 < i < 900]
     assert max(rig.historian.calls) <= 3
+
+
+async def test_what_is_lost_while_history_is_read_is_not_taken_for_read(tmp_path: Path) -> None:
+    rig = Rig(Historian({1: values(*range(10))}), tmp_path)
+    rig.hole(1, after=1, before=4)
+    append = rig.journal.append
+
+    async def lose_more(drafts: Sequence[Draft]) -> int:
+        rig.journal.append = append  # type: ignore[method-assign]
+        rig.marks.cut(rig.tags, 0)  # 4 had come live; 5 to 7 are lost, 8 comes live again
+        rig.marks.first[1] = NS + 8 * MS
+        return await append(drafts)
+
+    rig.journal.append = lose_more  # type: ignore[method-assign]
+    await rig.run()
+    assert set(rig.read(1)) >= {2.0, 3.0, 5.0, 6.0, 7.0}
+    assert not rig.marks.pending.any()
 
 
 async def test_a_hole_without_an_end_is_read_to_the_present(tmp_path: Path) -> None:
