@@ -36,7 +36,12 @@ async def answered(call: Coroutine[Any, Any, None], timeout_s: float) -> bool:
 
 async def _abandon(task: asyncio.Task[None]) -> None:
     """Cancel, and do not wait for one that will not end."""
+    task.add_done_callback(_seen)
     task.cancel()
     await asyncio.wait({task}, timeout=_ABANDON_S)
-    if task.done() and not task.cancelled():
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """However late it ends, its exception is no news."""
+    if not task.cancelled():
         task.exception()

@@ -26,6 +26,7 @@ from gateway.values import Batch
 log = structlog.get_logger(__name__)
 
 _CLOSE_S = 1.0
+_VALUES_A_TIMEOUT = 1000  # a slow peer that confirms steadily must get a large record through, else it never will
 
 
 class DeliverySettings(BaseModel):
@@ -37,7 +38,7 @@ class DeliverySettings(BaseModel):
     flush_ms: float = Field(default=25.0, ge=0, description="A value waits no longer than this for others.")
     live_s: float = Field(default=10.0, gt=0, description="What waits longer goes to the backlog; live values go on.")
     backlog_share: float = Field(default=0.25, gt=0, lt=1, description="Of the bytes, while live values wait.")
-    timeout_s: float = Field(default=30.0, gt=0, description="A peer that answers later than this is away.")
+    timeout_s: float = Field(default=30.0, gt=0, description="A peer that takes longer for 1,000 values is away.")
     backoff_base_s: float = Field(default=0.5, gt=0, description="Longest first wait for a peer that is away.")
     backoff_cap_s: float = Field(default=30.0, gt=0, description="Longest wait for a peer that is away.")
 
@@ -140,7 +141,7 @@ class Delivery:
         batch = self._refusals.spare(batch)
         while len(batch):
             try:
-                await self._call(self._sink.write(batch))
+                await self._call(self._sink.write(batch), timeouts=1 + len(batch) // _VALUES_A_TIMEOUT)
             except Rejected as refusal:
                 batch = self._refusals.take(batch, refusal)
             else:
@@ -158,8 +159,8 @@ class Delivery:
         self._status.last_delivery = time_ns()
         self._attempts = 0
 
-    async def _call(self, call: Coroutine[Any, Any, None]) -> None:
-        self._stopping = await answered(call, self._settings.timeout_s)
+    async def _call(self, call: Coroutine[Any, Any, None], timeouts: int = 1) -> None:
+        self._stopping = await answered(call, self._settings.timeout_s * timeouts)
 
     def _is_due(self) -> bool:
         """Whether live records wait that are enough or have waited enough."""

@@ -90,8 +90,12 @@ class Marks:
         return ids[np.argsort(self.pending[ids], kind="stable")]
 
     def lose(self) -> None:
-        """Messages are lost from now on, or since a loss that is not dealt with yet."""
-        self.lost_since = self.lost_since or self.heard
+        """Messages are lost from now on, or since a loss that is not dealt with yet.
+
+        What the last message did not hold yet is younger than its newest value, though perhaps older than its arrival.
+        """
+        newest = int(self.last.max(initial=0)) or self.heard
+        self.lost_since = self.lost_since or min(self.heard, newest)
 
     def quiet_ids(self) -> list[int]:
         """Tags of which no value was ever seen."""

@@ -138,11 +138,18 @@ class Session:
     async def _open(self) -> None:
         try:
             await self._client.connect_socket()
+            self._require_link()
             await self._client.send_hello()
             await self._client.open_secure_channel()
         except BaseException:
             self.abandon()
             raise
+
+    def _require_link(self) -> None:
+        """Notice a link that was closed at once: the library would wait in vain for an answer to its Hello."""
+        protocol = self._client.uaclient.protocol
+        if protocol is None or protocol.transport is None:
+            raise ConnectionError("the connection was closed at once")
 
     async def _activate(self) -> None:
         user, password = self._settings.security.user, self._settings.security.password.get_secret_value()

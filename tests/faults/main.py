@@ -95,7 +95,7 @@ async def run_all(cases: list[Case], seed: int, jobs: int, keep: Path | None) ->
             try:
                 outcome = await run(case, seed, folder)
             except (RuntimeError, TimeoutError) as error:
-                outcome = Outcome(Line(case.name, case.plan.server, 0, 0, 0, 0, 0, 0.0), f"broke off: {error}")
+                outcome = Outcome(Line(case.name, case.plan.server, 0, 0, 0, 0, 0, 0.0), f"broke off: {error!r}")
             if keep is None:
                 shutil.rmtree(folder)
             print(_row(outcome), file=sys.stderr, flush=True)

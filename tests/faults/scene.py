@@ -23,7 +23,7 @@ from support_demo import free_ports, get_json
 
 ROOT = Path(__file__).parents[2]
 NODE = ROOT / "tests" / "integration" / "node"
-START_S = 30.0
+START_S = 60.0
 POLL_S = 0.1
 
 

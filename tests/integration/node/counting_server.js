@@ -45,7 +45,7 @@ class Historian {
 
   async push() {} // the ledger has it
 
-  extractDataValues(_context, details, most, _isReversed, _reverses, callback) {
+  extractDataValues(details, most, _isReversed, _reverses, callback) {
     const [start, end] = [details.startTime.getTime(), details.endTime.getTime()];
     const found = past[this.tag].filter(([when]) => when >= start && when <= end);
     callback(null, found.slice(0, most || found.length).map(([when, number]) => counted(number, when)));

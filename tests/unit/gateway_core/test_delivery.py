@@ -230,6 +230,18 @@ async def test_a_peer_that_never_answers_is_away(journal: Journal, serve) -> Non
     await until(lambda: served.live == [1])
 
 
+async def test_a_slow_peer_gets_a_large_record_through(journal: Journal, serve) -> None:
+    class Slow(MemorySink):
+        async def write(self, batch: Batch) -> None:
+            await asyncio.sleep(len(batch) / 50_000)
+            await super().write(batch)
+
+    served = serve(Slow(), QUICK.model_copy(update={"timeout_s": 0.05}))
+    await journal.append([draft(*range(5_000))])
+    await until(lambda: len(served.live) == 5_000)
+    assert served.status.retries == 0
+
+
 async def test_events_and_gaps_come_with_their_place(journal: Journal, serve) -> None:
     served = serve()
     gap = Gap(0, "plant", (1, 2), 10, 20, "server restarted")

@@ -66,3 +66,11 @@ async def test_a_hole_that_is_being_filled_grows(tmp_path: Path) -> None:
 
 def test_values_without_the_bit_say_nothing() -> None:
     assert dropped_before([part((1, 0, 1), (2, 0x400, 2))]) == {}
+
+
+def test_a_loss_begins_with_the_newest_value_and_not_with_the_arrival_of_its_message() -> None:
+    marks = Marks()
+    marks.admit([tag(1, historised=False), tag(2, historised=False)])
+    marks.note([part((1, 0, 100), (2, 0, 180))], received=500)
+    marks.lose()
+    assert marks.lost_since == 180

@@ -244,3 +244,13 @@ async def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -
 
 async def test_a_password_is_not_shown() -> None:
     assert "secret" not in repr(settings("opc.tcp://127.0.0.1:4840"))
+
+
+async def test_a_link_that_is_closed_at_once_is_noticed_at_once(tmp_path: Path) -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    settings = SourceSettings(
+        name="plant", url=f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=30
+    )
+    async with server, asyncio.timeout(5):
+        with pytest.raises(NotConnected):
+            await Session.connect(settings, tmp_path)
