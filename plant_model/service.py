@@ -14,8 +14,8 @@ MANY = 1e9
 
 def service() -> tuple[Sensor[LineView], ...]:
     """Rows of the groups Orders and Cost."""
-    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 100.0, "period_s": 10.0}
-    whole: dict[str, Any] = {"type": SignalType.UINT64, "low": 0.0, "high": MANY}
+    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 100.0, "period_s": 10.0, "still": True}
+    whole: dict[str, Any] = {"type": SignalType.UINT64, "low": 0.0, "high": MANY, "still": True}
     return (
         tag(
             "Orders",
@@ -43,7 +43,7 @@ def service() -> tuple[Sensor[LineView], ...]:
             "OverdueOrders",
             lambda v: overdue(v.state.sales.values(), v.now),
             "Orders that wait beyond their due date",
-            **whole,
+            **(whole | {"still": False}),
         ),
         tag(
             "Orders",
@@ -57,7 +57,7 @@ def service() -> tuple[Sensor[LineView], ...]:
 
 
 def _costs() -> tuple[Sensor[LineView], ...]:
-    facts: dict[str, Any] = {"unit": "EUR", "low": 0.0, "high": 1000.0, "period_s": 10.0, "digits": 3}
+    facts: dict[str, Any] = {"unit": "EUR", "low": 0.0, "high": 1000.0, "period_s": 10.0, "digits": 3, "still": True}
     total = facts | {"high": MANY}
     return (
         tag(

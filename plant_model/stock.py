@@ -15,6 +15,7 @@ from plant_model.state import PlantState
 from plant_model.trade import Purchases
 
 DAY = 86400.0
+STEADY: dict[str, Any] = {"period_s": 10.0, "still": True}
 
 
 class StockView:
@@ -69,7 +70,7 @@ def places(spec: PlantSpec) -> dict[str, tuple[Sensor[StockView], ...]]:
 
 
 def _row(name: str, value: Any, description: str, **facts: Any) -> Sensor[StockView]:  # noqa: ANN401
-    return Sensor(group=WAREHOUSE, name=name, value=value, description=description, **({"period_s": 10.0} | facts))
+    return Sensor(group=WAREHOUSE, name=name, value=value, description=description, **(STEADY | facts))
 
 
 def _material(spec: PlantSpec, name: str, policy: Policy) -> tuple[Sensor[StockView], ...]:
@@ -176,6 +177,7 @@ def _ageing(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
             "RemainingLife",
             lambda v: v.remaining_life,
             "Days until the first lot expires",
+            still=False,
             unit="DAY",
             low=0.0,
             high=shelf_life_d,
@@ -203,6 +205,7 @@ def _climate(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
             "Temperature",
             lambda v: v.air.celsius,
             "Air in the store",
+            still=False,
             unit="CEL",
             low=0.0,
             high=60.0,
@@ -213,6 +216,7 @@ def _climate(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
             "Humidity",
             lambda v: v.air.humidity,
             "Relative humidity in the store",
+            still=False,
             unit="P1",
             low=0.0,
             high=100.0,
@@ -223,6 +227,7 @@ def _climate(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
             "OldestLotAge",
             lambda v: v.oldest_age,
             f"Age of the oldest lot; it keeps for {shelf_life_d:g} days",
+            still=False,
             unit="DAY",
             low=0.0,
             high=720.0,

@@ -188,3 +188,13 @@ def test_orders_served_late_cost() -> None:
     plant = Plant(parse(empty()))
     plant.advance(2 * DAY)
     assert plant.state.books.money.backorders > 0
+
+
+@pytest.mark.parametrize(("cases", "told"), [(49, False), (50, True)])
+def test_fifty_cases_are_a_bulk_order_whoever_orders_them(cases: int, told: bool) -> None:
+    data = plant_data()
+    for order_class in data["demand"]["classes"].values():
+        order_class.update(minimum_cases=cases, mean_extra_cases=0)
+    bulk = [event for event in Plant(parse(data)).advance(DAY) if event.kind == "bulk_order"]
+    assert bool(bulk) is told
+    assert all(event.fields["Customer"] and "@" in event.fields["Address"] for event in bulk)
