@@ -109,7 +109,7 @@ async def fill(demo: Demo, influx: str, folder: Path) -> None:
     """Let the plant run fast until each kind of event has happened and everything is stored."""
     async with operator(demo, folder) as client, hurried(client):
         await asyncio.to_thread(until, lambda: kinds(influx) >= EVENTS, 90.0, lambda: kinds(influx))
-    await asyncio.to_thread(until, lambda: past(influx) and is_even(demo), 60.0, demo.health)
+    await asyncio.to_thread(until, lambda: len(past(influx)) > 50 and is_even(demo), 60.0, demo.health)
 
 
 def past(influx: str) -> list[dict[str, Any]]:
