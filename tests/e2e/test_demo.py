@@ -161,8 +161,9 @@ async def listen(client: MQTTClient, seen: set[int], until: Callable[[], bool]) 
     """Note the numbers that come until something is so; give up in the end."""
     async with asyncio.timeout(PATIENCE_S):
         while not until():
-            async for _, message in messages(client, quiet_s=0.5):
-                seen.add(message["value"])
+            async for topic, message in messages(client, quiet_s=0.5):
+                if topic == HEARTBEAT:  # amqtt's broker sends newcomers what others subscribed to
+                    seen.add(message["value"])
                 if until():
                     return
 
