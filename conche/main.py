@@ -12,6 +12,7 @@ from conche.browse import browse
 from conche.check import check
 from conche.config import ConfigError
 from conche.failure import MISUSED, Failure
+from conche.journal import app as journal
 from conche.run import run
 from conche.scenario import app as scenario
 from conche.schema import schema
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (run, plant, gateway, check, browse, watch, schema):
     app.command()(command)
 app.add_typer(scenario, name="scenario")
+app.add_typer(journal, name="journal")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value

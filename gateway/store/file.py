@@ -96,8 +96,7 @@ class JournalFile:
 
     def load_cursors(self) -> dict[str, tuple[int, Ranges]]:
         """By sink: everything up to this number is settled, but for these ranges."""
-        rows = self.connection.execute("SELECT sink, seen, owed FROM cursor").fetchall()
-        return {sink: found for sink, seen, owed in rows if (found := _read_cursor(sink, seen, owed))}
+        return read_cursors(self.connection)
 
     def put_cursor(self, sink: str, seen: int, owed: Ranges) -> None:
         """Store how far a sink is."""
@@ -151,6 +150,12 @@ def _number(draft: Draft, sequence: int) -> Record:
 def _columns(record: Record, total: int) -> tuple[int | str | bytes, ...]:
     numbers = (record.sequence, int(record.kind), int(record.historical), record.count, total, record.received)
     return (*numbers, record.checksum(), record.source, record.body)
+
+
+def read_cursors(connection: sqlite3.Connection) -> dict[str, tuple[int, Ranges]]:
+    """By sink: everything up to this number is settled, but for these ranges."""
+    rows = connection.execute("SELECT sink, seen, owed FROM cursor").fetchall()
+    return {sink: found for sink, seen, owed in rows if (found := _read_cursor(sink, seen, owed))}
 
 
 def _read_cursor(sink: str, seen: int, owed: bytes) -> tuple[int, Ranges] | None:
