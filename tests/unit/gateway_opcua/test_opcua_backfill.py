@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -142,11 +143,11 @@ async def test_what_is_lost_while_history_is_read_is_not_taken_for_read(tmp_path
     rig.hole(1, after=1, before=4)
     append = rig.journal.append
 
-    async def lose_more(drafts: Sequence[Draft]) -> int:
+    async def lose_more(drafts: Sequence[Draft], *further: Any) -> int:
         rig.journal.append = append  # type: ignore[method-assign]
         rig.marks.cut(rig.tags, 0)  # 4 had come live; 5 to 7 are lost, 8 comes live again
         rig.marks.first[1] = NS + 8 * MS
-        return await append(drafts)
+        return await append(drafts, *further)
 
     rig.journal.append = lose_more  # type: ignore[method-assign]
     await rig.run()
