@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 import structlog
 from asyncua import ua
@@ -14,10 +15,10 @@ from gateway.journal import Draft, Kind
 from gateway.opcua.browse import browse_children
 from gateway.opcua.errors import ServiceFault, in_words, is_bad
 from gateway.opcua.nodes import standard
-from gateway.opcua.variant import variant
+from gateway.opcua.variant import Reader, variant
 from gateway.opcua.wire import event_fields
 from gateway.store.bodies import event_body
-from gateway.values import Event
+from gateway.values import DataType, Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,7 +137,7 @@ class EventReader:
     def drafts(self, body: bytes, received: int) -> list[tuple[bytes, Draft]]:
         """EventId and draft of every event in an EventNotificationList that is not known yet. Raises Malformed."""
         drafts: dict[bytes, Draft] = {}
-        for fields in event_fields(body, variant):
+        for fields in event_fields(body, _field):
             if len(fields) < len(BASE_FIELDS):
                 _log.warning("event without the fields that were asked for", source=self._source, fields=len(fields))
                 continue
@@ -179,8 +180,21 @@ class EventReader:
         return {names[place]: _simple(values[place]) for place in places if place < min(len(values), len(names))}
 
 
+class _Moment(int):
+    """A DateTime among the other numbers: Unix nanoseconds."""
+
+
+def _field(reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
+    """One Variant, a DateTime told from a number."""
+    is_moment = reader.data[reader.pos] == DataType.DATETIME
+    value = variant(reader)
+    return _Moment(value) if is_moment and isinstance(value, int) else value
+
+
 def _simple(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any OPC UA value
-    """Lists and structures as JSON text, bytes as hexadecimal text."""
+    """Times as ISO 8601 in UTC, lists and structures as JSON text, bytes as hexadecimal text."""
+    if isinstance(value, _Moment):
+        return f"{np.datetime_as_string(np.datetime64(int(value), 'ns'), unit='ms')}Z" if value > 0 else None
     if value is None or isinstance(value, str | int | float):
         return value
     return value.hex() if isinstance(value, bytes) else orjson.dumps(value, default=str).decode()

@@ -18,7 +18,7 @@ from gateway.contract import GatewayError, NotConnected
 from gateway.journal import Draft, Kind
 from gateway.opcua.decode import Part
 from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost
-from gateway.opcua.events import EventReader
+from gateway.opcua.events import EventField, EventReader
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import dropped_before
@@ -28,7 +28,7 @@ from gateway.opcua.settings import SourceSettings
 from gateway.opcua.subscription import Subscription, Subscriptions
 from gateway.opcua.wire import Body, Message, publish_response, republish_response
 from gateway.status import Link, SourceStatus
-from gateway.store.bodies import gap_body, read_gap
+from gateway.store.bodies import gap_body, read_event, read_gap
 from gateway.values import DataType, Gap, Tag
 
 LAST = 0xFFFF_FFFF
@@ -303,6 +303,18 @@ async def test_silence_beyond_the_keep_alive_is_noticed(monkeypatch: pytest.Monk
     monkeypatch.setattr("gateway.opcua.publish.MARGIN_S", 0.05)
     rig = Rig(Script(), keepalive=1)
     assert isinstance(await rig.run(), NoAnswer)
+
+
+def test_a_time_that_an_event_carries_is_told_as_iso_text() -> None:
+    reader = EventReader("plant")
+    reader.types.clauses = [EventField(ua.NodeId(1, 2), ua.QualifiedName("DueTime", 2))]
+    due = datetime(2026, 3, 1, 12, 30, 5, 250_000, UTC)
+    fields = [b"one", ua.NodeId(1, 2), "Line", due, 100, ua.LocalizedText("ordered"), due]
+    body = struct_to_binary(ua.EventNotificationList([ua.EventFieldList(0, [ua.Variant(one) for one in fields])]))
+    ((_, draft),) = reader.drafts(body, 0)
+    told = read_event(draft.body, 0)
+    assert told.fields == {"DueTime": "2026-03-01T12:30:05.250Z"}
+    assert told.time == 1_772_368_205_250_000_000
 
 
 async def test_an_event_that_comes_twice_is_told_once() -> None:
