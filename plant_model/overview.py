@@ -17,6 +17,7 @@ from plant_model.accounting import (
     work_in_process,
 )
 from plant_model.activity import ACTIVITIES, Activity
+from plant_model.culprits import root_cause
 from plant_model.packml import Mode, State
 from plant_model.sensing import Sensor, SignalType, View
 from plant_model.spec import PlantSpec
@@ -211,6 +212,14 @@ def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
     return (
         *status(lambda v: v.unit),
         tag("Status", "Culprit", lambda v: v.unit.culprit, "Who starves or blocks it, or the fault", **name),
+        tag(
+            "Status",
+            "RootCause",
+            lambda v: root_cause(v.state, v.unit),
+            "Who it waits for in the end, where those it waits for wait themselves",
+            **name,
+            still=True,
+        ),
         *pack_tags(),
         *speeds(lambda v: v.design_speed, lambda v: v.speed),
         tag("Production", "ProdConsumedCount", lambda v: v.unit.ledger.taken, "Mass that was taken in", **mass),
