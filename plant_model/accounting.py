@@ -12,6 +12,7 @@ from plant_model.costs import Costs, base_load, costs, electricity, standard_cos
 from plant_model.floor import Floor
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState, Unit
+from plant_model.tally import earned, stamp
 
 HOUR = 3600.0
 WINDOW = 24 * HOUR
@@ -77,17 +78,7 @@ def counts(unit: Unit, now: float) -> Counts:
         elements[MEANINGS[activity].element] += seconds
     elements[MEANINGS[unit.activity].element] += now - unit.since
     ledger = unit.ledger
-    earned = ledger.earned + (unit.job.planned * progress(unit, now) if unit.job else 0.0)
-    return Counts._make((*elements, earned, ledger.lost, ledger.processed, ledger.defective))
-
-
-def progress(unit: Unit, now: float) -> float:
-    """Share of the present phase that is done, 0 … 1."""
-    job = unit.job
-    if job is None:
-        return 0.0
-    elapsed = (now - unit.since) * unit.pace if unit.activity is job.activity else 0.0
-    return min(1.0 - (job.remaining - elapsed) / job.duration, 1.0)
+    return Counts._make((*elements, earned(unit, now), ledger.lost, ledger.processed, ledger.defective))
 
 
 def together(parts: Iterable[Counts]) -> Counts:
@@ -152,7 +143,7 @@ class Accounting:
         now = floor.now
         rows = {name: tuple(counts(unit, now)) for name, unit in state.units.items()}
         state.marks = [mark for mark in state.marks if mark.time >= now - WINDOW]
-        state.marks.append(Mark(now, rows, line(floor.spec, state, now).flat()))
+        state.marks.append(Mark(now, rows, line(floor.spec, state, now).flat(), stamp(state.units, now).units))
         floor.clock.schedule(HOUR, "mark")
 
 

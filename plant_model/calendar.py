@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from plant_model.floor import Floor
 from plant_model.machine import Machines
 from plant_model.spec import DAYS, Calendar
+from plant_model.tally import stamp
 
 HOUR = 3600.0
 WEEK_HOURS = 168
+SHIFTS_KEPT = 4
+"""Shifts whose begin is kept for the KPIs."""
 
 
 def open_hours(calendar: Calendar) -> frozenset[int]:
@@ -71,7 +74,10 @@ class Shifts:
 
     def _begin_shift(self) -> None:
         floor = self._floor
-        seconds = until_next(self._boundaries, floor.date(floor.now))
+        date = floor.date(floor.now)
+        seconds = until_next(self._boundaries, date)
+        label = f"{date:%a %H:%M}" if floor.state.open else "closed"
+        floor.state.shifts = [*floor.state.shifts[1 - SHIFTS_KEPT :], stamp(floor.state.units, floor.now, label)]
         self._machines.begin_shift(seconds)
         floor.clock.schedule(seconds, "shift")
 

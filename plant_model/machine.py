@@ -7,11 +7,13 @@ from functools import partial
 from typing import Protocol
 
 from plant_model.activity import MEANINGS, RESTS, SETUPS, Activity
+from plant_model.bottleneck import moved, turned
 from plant_model.floor import Floor
 from plant_model.maintenance import Maintenance
 from plant_model.packml import ALLOWED, FINISHES, WINDING_DOWN, Command, Mode, State, next_command
 from plant_model.randomness import lognormal, time_to_failure
-from plant_model.state import Failure, Repair, Unit, Wake
+from plant_model.state import Failure, OrderStart, Repair, Unit, Wake
+from plant_model.tally import tally
 from plant_model.workers import Workers
 
 Verdict = tuple[Activity, str]
@@ -21,6 +23,8 @@ COLD = frozenset(
 )
 """Activities in which a machine cools down."""
 
+ORDERS_KEPT = 6
+"""Orders of which each machine keeps the books."""
 RESTING = frozenset({State.Stopped, State.Idle, State.Complete})
 """States in which a minor stop is removed without going to Held."""
 
@@ -116,6 +120,16 @@ class Machines:
         self._move(unit)
         self._turn(unit)
         unit.wake = self._arm(unit)
+        self._note_order(unit)
+
+    def _note_order(self, unit: Unit) -> None:
+        """Begin a new order in the books of a machine that turns to another product."""
+        job = unit.job
+        product = job.product if job is not None and job.product in self._floor.spec.products else unit.product
+        if not unit.orders or unit.orders[-1].product != product:
+            now = self._floor.now
+            row = tally(unit, now).tobytes()
+            unit.orders = [*unit.orders[1 - ORDERS_KEPT :], OrderStart(product, now, row)]
 
     def _break_down(self, unit: Unit, fault: str) -> None:
         unit.ledger.breakdowns += 1
@@ -170,6 +184,8 @@ class Machines:
         if unit.activity is not before:
             unit.fresh |= before in SETUPS or before is Activity.Breakdown
             unit.warmth.turn(now, 0.0 if unit.activity in COLD else 1.0)
+            if turned(unit, now):
+                moved(self._floor.state.bottleneck, self._floor.state.units.values(), now)
         mode = mode_of(unit)
         if mode is not control.mode:
             control.mode, control.mode_entered = mode, now

@@ -245,6 +245,17 @@ def several(spec: PlantSpec, station: str) -> tuple[Sensor[StationView], ...]:
     )
 
 
+def bottleneck() -> tuple[Sensor[LineView], ...]:
+    """The rows of the line that say which machine limits it at the moment."""
+    name: dict[str, Any] = {"type": SignalType.STRING}
+    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0, "historised": False}
+    words = "The machine that works for longest without waiting for another"
+    return (
+        tag("Performance", "Bottleneck", lambda v: v.state.bottleneck.unit, words, **name),
+        tag("Performance", "BottleneckTime", lambda v: v.now - v.state.bottleneck.since, "Since when", **seconds),
+    )
+
+
 def whole_line(spec: PlantSpec) -> tuple[Sensor[LineView], ...]:
     """What the line shows."""
     rated = sum(
@@ -278,6 +289,7 @@ def whole_line(spec: PlantSpec) -> tuple[Sensor[LineView], ...]:
             period_s=5.0,
         ),
         *_line_costs(),
+        *bottleneck(),
     )
 
 

@@ -14,6 +14,7 @@ from plant_model.demand import Demand
 from plant_model.events import PlantEvent
 from plant_model.floor import Floor
 from plant_model.genealogy import Fate, Genealogy, Shipment, UnknownLotError, contents, fate, origins, shipments
+from plant_model.kpi import Cause, time_by_cause
 from plant_model.layout import capacities, conveyors, finished, first_contents, units, watchers
 from plant_model.machine import Machines, Station
 from plant_model.packml import Command, Mode
@@ -33,6 +34,7 @@ from plant_model.stations.tempering import Tempering
 from plant_model.supply import Supply
 from plant_model.trade import Purchases, Sales, Store
 from plant_model.warehouse import Warehouse, rooms
+from plant_model.windows import Line, Window, table
 
 __all__ = ["Plant", "PlantError", "PlantEvent", "SnapshotError"]
 
@@ -167,6 +169,14 @@ class Plant:
         _refuse(refusal_of_speed(machine, share))
         self._machines.set_speed(machine, share)
         self._floor.settle()
+
+    def kpis(self, window: Window = "rolling") -> list[Line]:
+        """KPIs and losses by machine: rolling (24 h), this or the last shift, orders (by product), or ever."""
+        return table(self.state, window)
+
+    def time_by_cause(self, unit: str) -> dict[Cause, float]:
+        """Every second of a machine since the epoch, by time element, cause and culprit."""
+        return time_by_cause(self._unit(unit), self.now)
 
     def _unit(self, name: str) -> Unit:
         """A machine by name. PlantError when there is none."""

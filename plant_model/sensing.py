@@ -9,12 +9,13 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from plant_model.accounting import Performance, counts, performance, progress
+from plant_model.accounting import Performance, counts, performance
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
 from plant_model.costs import electricity, power
 from plant_model.spec import PlantSpec, Tank
 from plant_model.state import Lot, PlantState, Unit
+from plant_model.tally import progress
 
 V = TypeVar("V")
 F = TypeVar("F")

@@ -12,6 +12,7 @@ import numpy as np
 from plant_model.capacity import constraint
 from plant_model.climate import Climate, inside
 from plant_model.equipment import STATIONS
+from plant_model.indicators import Board, energy_indicators, station_indicators
 from plant_model.instruments import Instruments
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
 from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
@@ -176,9 +177,13 @@ def _signal(part: Part, sensor: Sensor[Any]) -> Signal:
 
 
 def _parts(spec: PlantSpec) -> Iterator[Part]:
+    board = Board(spec)
     for station in STATIONS:
         yield from _station_parts(spec, station)
+        look = _board_look(board, station)
+        yield Part(f"{LINE}.{station}", station_path(spec, station), station_indicators(), look)
     yield Part(LINE, line_path(spec), (*whole_line(spec), *service()), _line_look(spec))
+    yield Part(LINE, line_path(spec), energy_indicators(), lambda state, _: board.energy(state))
     for name, rows in places(spec).items():
         look = _stock_look(spec, name)
         yield Part(f"{WAREHOUSE}.{name}", (WAREHOUSE, name), rows, look, grouped=False)
@@ -194,6 +199,10 @@ def _station_parts(spec: PlantSpec, station: str) -> Iterator[Part]:
     for name in names:
         yield Part(f"{node}.{name}", unit_path(spec, name, station), common, _unit_look(name))
     yield Part(node, station_path(spec, station), several(spec, station), _station_look(names))
+
+
+def _board_look(board: Board, station: str) -> Look:
+    return lambda state, _: board.station(state, station)
 
 
 def _unit_look(name: str) -> Look:

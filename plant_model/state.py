@@ -190,6 +190,7 @@ class Ledger:
     rejects: dict[str, int] = field(default_factory=dict)  # pieces by cause
     minor_stops: int = 0
     breakdowns: int = 0
+    reworked: float = 0.0  # kg sent back to be made into something again
     repair_s: float = 0.0  # of technicians at breakdowns
     maintenance_s: float = 0.0  # … and at planned maintenance
 
@@ -213,6 +214,15 @@ class Control:
 
 
 @dataclass(slots=True)
+class OrderStart:
+    """When a machine turned to a product, with its packed row."""
+
+    product: str
+    time: float
+    row: bytes
+
+
+@dataclass(slots=True)
 class Unit:
     """One machine."""
 
@@ -228,6 +238,8 @@ class Unit:
     repair: Repair | None = None
     job: Job | None = None
     due: bool = False  # planned maintenance
+    active: float | None = None  # since when it does not wait; None while it waits
+    orders: list[OrderStart] = field(default_factory=list)  # the last ones, the present one last
     wake: Wake | None = None
     product: str = ""  # what it is set up for
     lot: str = ""  # the last lot it had
@@ -314,6 +326,25 @@ class Mark:
     time: float
     units: dict[str, tuple[float, ...]]
     line: tuple[float, ...]
+    tallies: dict[str, bytes]  # packed rows of all that a machine counts
+
+
+@dataclass(slots=True)
+class Stamp:
+    """The packed rows of all machines at the begin of a shift."""
+
+    time: float
+    label: str
+    units: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class Bottleneck:
+    """The machine that is active for longest without waiting, since when it is that, and seconds as that by machine."""
+
+    unit: str = ""
+    since: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Defect(Enum):
@@ -345,6 +376,8 @@ class PlantState:
     open: bool = True
     crews: dict[str, Crew] = field(default_factory=dict)  # by role
     queue: list[str] = field(default_factory=list)  # machines that wait for a technician
+    shifts: list[Stamp] = field(default_factory=list)  # the begin of the present shift last
+    bottleneck: Bottleneck = field(default_factory=Bottleneck)
     campaign: Campaign = field(default_factory=Campaign)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     sales: dict[str, Sales] = field(default_factory=dict)

@@ -79,6 +79,7 @@ class Moulding(Workplace):
         store, mass = self.floor.buffer(rework(unit.product)), sum(pieces.values())
         again = min(mass * self.spec.stations.Moulding.rework_share, store.room)
         unit.ledger.made += again
+        unit.ledger.reworked += again
         self.discard(unit, "Scrap", mass - again)
         if again > 0.0:
             sources = tuple((name, part * again / mass) for name, part in pieces.items())

@@ -1,0 +1,82 @@
+"""What a machine has counted since the epoch, as one row of numbers; differences of rows are windows."""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant_model.activity import Activity
+from plant_model.packml import State
+from plant_model.state import Stamp, Unit
+
+Row = NDArray[np.float64]
+"""Seconds by activity, seconds by PackML state, then one number for each of `Count`."""
+SECONDS = slice(0, len(Activity))
+STATE_SECONDS = slice(len(Activity), len(Activity) + len(State))
+
+
+class Count(IntEnum):
+    """The numbers behind the times: places in a row."""
+
+    Earned = len(Activity) + len(State)  # ideal seconds of what was processed
+    Lost = auto()  # … of what was defective
+    StartUpLost = auto()  # … of the part that was made first after a setup or start-up
+    Taken = auto()  # kg
+    Processed = auto()
+    Defective = auto()
+    Reworked = auto()
+    Scrapped = auto()
+    Breakdowns = auto()
+    MinorStops = auto()
+    RepairTime = auto()  # s of technicians at breakdowns
+    MaintenanceTime = auto()
+
+
+def tally(unit: Unit, now: float) -> Row:
+    """The row of a machine at a moment, the running activity and the running job included."""
+    ledger, control, running = unit.ledger, unit.control, now - unit.since
+    scrapped = ledger.waste.get("Scrap", 0.0) + ledger.waste.get("Rejected", 0.0)
+    mass = ledger.taken, ledger.processed, ledger.defective, ledger.reworked, scrapped
+    stops = ledger.breakdowns, ledger.minor_stops, *care(unit, now)
+    row = np.array(
+        (*unit.times, *control.states, earned(unit, now), ledger.lost, ledger.start_up_lost, *mass, *stops), np.float64
+    )
+    row[unit.activity] += running
+    row[STATE_SECONDS.start + control.state] += running
+    return row
+
+
+def progress(unit: Unit, now: float) -> float:
+    """Share of the present phase that is done, 0 … 1."""
+    job = unit.job
+    if job is None:
+        return 0.0
+    elapsed = (now - unit.since) * unit.pace if unit.activity is job.activity else 0.0
+    return min(1.0 - (job.remaining - elapsed) / job.duration, 1.0)
+
+
+def earned(unit: Unit, now: float) -> float:
+    """Ideal seconds of what was processed, and of the share of the present phase that is done."""
+    return unit.ledger.earned + (unit.job.planned * progress(unit, now) if unit.job else 0.0)
+
+
+def care(unit: Unit, now: float) -> tuple[float, float]:
+    """Seconds of technicians at breakdowns and at planned maintenance."""
+    repair, running = unit.repair, 0.0
+    if repair is not None and repair.activity is unit.activity:
+        running = now - unit.since
+    broken = repair is not None and repair.activity is Activity.Breakdown
+    planned = repair is not None and repair.activity is Activity.Maintenance
+    return unit.ledger.repair_s + running * broken, unit.ledger.maintenance_s + running * planned
+
+
+def stamp(units: dict[str, Unit], now: float, label: str = "") -> Stamp:
+    """The rows of all machines at a moment, packed."""
+    return Stamp(now, label, {name: tally(unit, now).tobytes() for name, unit in units.items()})
+
+
+def unpacked(row: bytes) -> Row:
+    """A row of a stamp."""
+    return np.frombuffer(row, np.float64)
