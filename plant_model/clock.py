@@ -54,6 +54,10 @@ class Clock:
         self._arm(delay, agenda.order)
         return agenda.order
 
+    def note(self) -> None:
+        """Count something that happened without being scheduled: who keeps values until the next event looks anew."""
+        self.agenda.order += 1
+
     def cancel(self, order: int) -> None:
         """Take an entry off the agenda; one that is gone is no error."""
         self.agenda.entries.pop(order, None)

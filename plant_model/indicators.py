@@ -93,9 +93,16 @@ def energy(spec: PlantSpec, rows: dict[str, Row], states: tuple[State, ...]) -> 
 
 def station_indicators() -> tuple[Sensor[Indicators], ...]:
     """The rows of a station."""
-    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 150.0, "period_s": 30.0}
-    hours: dict[str, Any] = {"unit": "HUR", "low": 0.0, "high": 1e6, "period_s": 30.0}
-    spent: dict[str, Any] = {"unit": "HUR", "low": -1000.0, "high": 1000.0, "period_s": 30.0, "historised": False}
+    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 150.0, "period_s": 30.0, "still": True}
+    hours: dict[str, Any] = {"unit": "HUR", "low": 0.0, "high": 1e6, "period_s": 30.0, "still": True}
+    spent: dict[str, Any] = {
+        "unit": "HUR",
+        "low": -1000.0,
+        "high": 1000.0,
+        "period_s": 30.0,
+        "still": True,
+        "historised": False,
+    }
     return (
         tag("Performance", "OEEStandalone", lambda v: 100 * v.window.oee_standalone, "OEE without waiting", **share),
         tag("Performance", "NEE", lambda v: 100 * v.window.nee, "NEE index: setups are no loss", **share),
@@ -113,7 +120,7 @@ def station_indicators() -> tuple[Sensor[Indicators], ...]:
 
 def energy_indicators() -> tuple[Sensor[dict[str, float]], ...]:
     """The rows of the line: energy per case by what the machines did."""
-    facts: dict[str, Any] = {"unit": "KWH", "low": 0.0, "high": 1000.0, "period_s": 30.0, "digits": 3}
+    facts: dict[str, Any] = {"unit": "KWH", "low": 0.0, "high": 1000.0, "period_s": 30.0, "still": True, "digits": 3}
     return tuple(_energy(group, facts) for group in ENERGY_GROUPS)
 
 

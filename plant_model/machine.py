@@ -13,7 +13,7 @@ from plant_model.maintenance import Maintenance
 from plant_model.packml import ALLOWED, FINISHES, WINDING_DOWN, Command, Mode, State, next_command
 from plant_model.randomness import lognormal, time_to_failure
 from plant_model.state import Failure, OrderStart, Repair, Unit, Wake
-from plant_model.tally import tally
+from plant_model.tally import packed
 from plant_model.workers import Workers
 
 Verdict = tuple[Activity, str]
@@ -44,6 +44,7 @@ class Machines:
         self._floor = floor
         self._stations = stations
         self._acting_s = floor.spec.acting_s.by_state
+        self._products = frozenset(floor.spec.products)
         self._workers = Workers(floor, self.decide)
         self._maintenance = Maintenance(floor, self._workers)
         floor.handlers["wake"] = self._wake
@@ -95,6 +96,7 @@ class Machines:
         reached = FINISHES[acting]
         unit.control.kept = None if reached is State.Execute else reached
         self._enter(unit, acting)
+        self._floor.clock.note()
         self.decide(unit)
 
     def set_mode(self, unit: Unit, mode: Mode) -> None:
@@ -103,12 +105,14 @@ class Machines:
         book(unit, now)
         control.mode, control.mode_entered = mode, now
         control.kept = control.state
+        self._floor.clock.note()
         self.decide(unit)
 
     def set_speed(self, unit: Unit, share: float) -> None:
         """Run at a share of the design speed from now on."""
         book(unit, self._floor.now)
         unit.control.share = share
+        self._floor.clock.note()
         self.decide(unit)
 
     def decide(self, unit: Unit) -> None:
@@ -117,19 +121,19 @@ class Machines:
         if unit.wake is not None:
             self._floor.clock.cancel(unit.wake.entry)
         unit.control.goal, unit.control.reason = self._verdict(unit)
-        self._move(unit)
-        self._turn(unit)
+        target = aim(unit)
+        self._move(unit, target)
+        self._turn(unit, target)
         unit.wake = self._arm(unit)
         self._note_order(unit)
 
     def _note_order(self, unit: Unit) -> None:
         """Begin a new order in the books of a machine that turns to another product."""
-        job = unit.job
-        product = job.product if job is not None and job.product in self._floor.spec.products else unit.product
-        if not unit.orders or unit.orders[-1].product != product:
+        job, orders = unit.job, unit.orders
+        product = job.product if job is not None and job.product in self._products else unit.product
+        if not orders or orders[-1].product != product:
             now = self._floor.now
-            row = tally(unit, now).tobytes()
-            unit.orders = [*unit.orders[1 - ORDERS_KEPT :], OrderStart(product, now, row)]
+            unit.orders = [*orders[1 - ORDERS_KEPT :], OrderStart(product, now, packed(unit, now))]
 
     def _break_down(self, unit: Unit, fault: str) -> None:
         unit.ledger.breakdowns += 1
@@ -158,10 +162,10 @@ class Machines:
             return (Activity.NoOrder, "") if idle else (Activity.Commanded, "Operator")
         return self._stations[unit.station].proceed(unit)
 
-    def _move(self, unit: Unit) -> None:
-        """Go the legal way towards the state of the goal, until an acting state takes its time."""
-        control, target = unit.control, aim(unit)
-        while True:
+    def _move(self, unit: Unit, target: State) -> None:
+        """Go the legal way towards a state, until an acting state takes its time."""
+        control = unit.control
+        while control.state is not target:
             command = next_command(control.state, target)
             if command is not None:
                 self._enter(unit, ALLOWED[command][1])
@@ -177,10 +181,10 @@ class Machines:
         if state is State.Resetting:
             control.reset = now
 
-    def _turn(self, unit: Unit) -> None:
+    def _turn(self, unit: Unit, target: State) -> None:
         """Book to another activity and mode from now on, when the machine has one."""
         before, control, now = unit.activity, unit.control, self._floor.now
-        unit.activity, unit.culprit = present(unit)
+        unit.activity, unit.culprit = present(unit, target)
         if unit.activity is not before:
             unit.fresh |= before in SETUPS or before is Activity.Breakdown
             unit.warmth.turn(now, 0.0 if unit.activity in COLD else 1.0)
@@ -234,13 +238,14 @@ def aim(unit: Unit) -> State:
     return MEANINGS[control.goal].state
 
 
-def present(unit: Unit) -> Verdict:
-    """What the present second is booked to. On the way to a stop it is the stop, on the way back still the stop.
+def present(unit: Unit, target: State) -> Verdict:
+    """What the present second is booked to, while the machine is to reach a state.
 
-    Resetting and starting after a rest are a start-up.
+    On the way to a stop it is the stop, on the way back still the stop. Resetting and starting after a rest are a
+    start-up.
     """
-    control, target = unit.control, aim(unit)
-    if control.state == target or (control.state in WINDING_DOWN and target is not State.Execute):
+    control = unit.control
+    if control.state is target or (control.state in WINDING_DOWN and target is not State.Execute):
         return control.goal, control.reason
     if unit.activity in RESTS and control.state in (State.Resetting, State.Starting):
         return Activity.StartUp, ""

@@ -122,7 +122,7 @@ def kpis(view: Callable[[V], Performance]) -> tuple[Sensor[V], ...]:
 
 def status(unit: Callable[[V], Unit]) -> tuple[Sensor[V], ...]:
     """The rows of the group Status that follow from what a machine does."""
-    number: dict[str, Any] = {"type": SignalType.ENUM}
+    number: dict[str, Any] = {"type": SignalType.ENUM, "still": True}
     words = "What it does, or why it does not"
     return (
         tag("Status", "State", lambda v: int(unit(v).control.state), "PackML state", enum=STATES, **number),
@@ -133,7 +133,7 @@ def status(unit: Callable[[V], Unit]) -> tuple[Sensor[V], ...]:
 
 def pack_tags() -> tuple[Sensor[View], ...]:
     """The PackTags of a machine (OPC 30050) beside state, mode, speed and counts."""
-    flag: dict[str, Any] = {"type": SignalType.BOOLEAN}
+    flag: dict[str, Any] = {"type": SignalType.BOOLEAN, "still": True}
     seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0, "historised": False}
     return (
         tag("Status", "EquipmentBlocked", lambda v: v.activity is Activity.Blocked, "It cannot deliver", **flag),
@@ -147,7 +147,7 @@ def pack_tags() -> tuple[Sensor[View], ...]:
 
 def speeds(design: Callable[[V], float], present: Callable[[V], float]) -> tuple[Sensor[V], ...]:
     """The rows of the group Status about speed."""
-    facts: dict[str, Any] = {"unit": "E93", "low": 0.0, "high": 2000.0, "digits": 1}
+    facts: dict[str, Any] = {"unit": "E93", "low": 0.0, "high": 2000.0, "digits": 1, "still": True}
     return (
         tag("Status", "MachSpeed", design, "Design speed with the present product", historised=False, **facts),
         tag("Status", "CurMachSpeed", present, "Present speed", **facts),
@@ -156,7 +156,7 @@ def speeds(design: Callable[[V], float], present: Callable[[V], float]) -> tuple
 
 def production(processed: Callable[[V], float], defective: Callable[[V], float]) -> tuple[Sensor[V], ...]:
     """The counts of the group Production."""
-    facts: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3}
+    facts: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3, "still": True}
     return (
         tag("Production", "ProcessedCount", processed, "Mass that was processed", **facts),
         tag("Production", "DefectiveCount", defective, "Mass that was processed in vain", **facts),
@@ -205,8 +205,8 @@ def energy(present: Callable[[V], float], total: Callable[[V], float], rated: fl
 
 def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
     """What every machine shows."""
-    name: dict[str, Any] = {"type": SignalType.STRING, "historised": False}
-    mass: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3}
+    name: dict[str, Any] = {"type": SignalType.STRING, "historised": False, "still": True}
+    mass: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3, "still": True}
     product: Sensor[View] = tag("Production", "Product", lambda v: v.product, "Product it is set up for", **name)
     branded = () if station in BEANS else (product,)
     return (
@@ -247,7 +247,7 @@ def several(spec: PlantSpec, station: str) -> tuple[Sensor[StationView], ...]:
 
 def bottleneck() -> tuple[Sensor[LineView], ...]:
     """The rows of the line that say which machine limits it at the moment."""
-    name: dict[str, Any] = {"type": SignalType.STRING}
+    name: dict[str, Any] = {"type": SignalType.STRING, "still": True}
     seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0, "historised": False}
     words = "The machine that works for longest without waiting for another"
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, auto
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +35,35 @@ class Count(IntEnum):
     MaintenanceTime = auto()
 
 
-def tally(unit: Unit, now: float) -> Row:
+_PACKED = Struct(f"<{Count.Earned + len(Count)}d")
+
+
+def packed(unit: Unit, now: float) -> bytes:
     """The row of a machine at a moment, the running activity and the running job included."""
-    ledger, control, running = unit.ledger, unit.control, now - unit.since
-    scrapped = ledger.waste.get("Scrap", 0.0) + ledger.waste.get("Rejected", 0.0)
-    mass = ledger.taken, ledger.processed, ledger.defective, ledger.reworked, scrapped
-    stops = ledger.breakdowns, ledger.minor_stops, *care(unit, now)
-    row = np.array(
-        (*unit.times, *control.states, earned(unit, now), ledger.lost, ledger.start_up_lost, *mass, *stops), np.float64
+    ledger, running = unit.ledger, now - unit.since
+    times, states = unit.times.copy(), unit.control.states.copy()
+    times[unit.activity] += running
+    states[unit.control.state] += running
+    return _PACKED.pack(
+        *times,
+        *states,
+        earned(unit, now),
+        ledger.lost,
+        ledger.start_up_lost,
+        ledger.taken,
+        ledger.processed,
+        ledger.defective,
+        ledger.reworked,
+        ledger.waste.get("Scrap", 0.0) + ledger.waste.get("Rejected", 0.0),
+        ledger.breakdowns,
+        ledger.minor_stops,
+        *care(unit, now),
     )
-    row[unit.activity] += running
-    row[STATE_SECONDS.start + control.state] += running
-    return row
+
+
+def tally(unit: Unit, now: float) -> Row:
+    """The row of a machine at a moment, as numbers to count with."""
+    return unpacked(packed(unit, now)).copy()
 
 
 def progress(unit: Unit, now: float) -> float:
@@ -64,17 +82,16 @@ def earned(unit: Unit, now: float) -> float:
 
 def care(unit: Unit, now: float) -> tuple[float, float]:
     """Seconds of technicians at breakdowns and at planned maintenance."""
-    repair, running = unit.repair, 0.0
-    if repair is not None and repair.activity is unit.activity:
-        running = now - unit.since
-    broken = repair is not None and repair.activity is Activity.Breakdown
-    planned = repair is not None and repair.activity is Activity.Maintenance
-    return unit.ledger.repair_s + running * broken, unit.ledger.maintenance_s + running * planned
+    repaired, maintained = unit.ledger.repair_s, unit.ledger.maintenance_s
+    if unit.repair is not None and unit.repair.activity is unit.activity:
+        repaired += (now - unit.since) * (unit.activity is Activity.Breakdown)
+        maintained += (now - unit.since) * (unit.activity is Activity.Maintenance)
+    return repaired, maintained
 
 
 def stamp(units: dict[str, Unit], now: float, label: str = "") -> Stamp:
     """The rows of all machines at a moment, packed."""
-    return Stamp(now, label, {name: tally(unit, now).tobytes() for name, unit in units.items()})
+    return Stamp(now, label, {name: packed(unit, now) for name, unit in units.items()})
 
 
 def unpacked(row: bytes) -> Row:

@@ -113,13 +113,12 @@ class Workers:
 
 def unmanned(floor: Floor) -> dict[str, Activity]:
     """The stations that nobody attends though somebody must, and why: all are on break, or nobody came."""
-    crews, found = floor.state.crews, dict[str, Activity]()
-    for station in STATIONS:
-        if station not in floor.spec.calendar.unattended:
-            able = [crews[role] for role in floor.spec.workforce.able(station) if role in crews]
-            if not any(crew.here > crew.resting for crew in able):
-                found[station] = Activity.Break if any(crew.resting for crew in able) else Activity.NoOperator
-    return found
+    crews, spec = floor.state.crews, floor.spec
+    skills = spec.workforce.skills
+    present = {skill for role, crew in crews.items() if crew.here > crew.resting for skill in skills.get(role, ())}
+    resting = {skill for role, crew in crews.items() if crew.resting for skill in skills.get(role, ())}
+    lacking = [station for station in STATIONS if station not in present and station not in spec.calendar.unattended]
+    return {station: Activity.Break if station in resting else Activity.NoOperator for station in lacking}
 
 
 def free_role(floor: Floor, skill: str) -> str:

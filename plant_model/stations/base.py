@@ -20,6 +20,7 @@ class Workplace(ABC):
     def __init__(self, floor: Floor, name: str) -> None:
         self.floor = floor
         self.name = name
+        self._planned: dict[str, float] = {}
 
     @property
     def spec(self) -> PlantSpec:
@@ -115,7 +116,9 @@ class Workplace(ABC):
 
     def planned(self, product: str) -> float:
         """PRI: ideal seconds per kg."""
-        return planned_seconds(self.spec, self.name, product)
+        if product not in self._planned:
+            self._planned[product] = planned_seconds(self.spec, self.name, product)
+        return self._planned[product]
 
     def idle(self, culprit: str) -> Verdict:
         """Nothing to work on: starved, or without order when the line has none."""
