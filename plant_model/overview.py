@@ -218,7 +218,6 @@ def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
             lambda v: root_cause(v.state, v.unit),
             "Who it waits for in the end, where those it waits for wait themselves",
             **name,
-            still=True,
         ),
         *pack_tags(),
         *speeds(lambda v: v.design_speed, lambda v: v.speed),
