@@ -165,9 +165,11 @@ class OpcUaSource:
     async def _take_over(self, session: Session) -> bool:
         """Go on with the subscriptions of before, if the server transfers them.
 
-        A process that is new wants all current values: nobody in it knows those that do not change.
+        A process that is new wants all current values: nobody in it knows those that do not change. Not where there is
+        an event item: node-opcua 2.182 reports that one as a data change then.
         """
-        identity = await self._takeover.take(session, initial_values=not self._subscriptions.by_id)
+        wants_all = not self._subscriptions.by_id and not self._settings.events
+        identity = await self._takeover.take(session, initial_values=wants_all)
         if identity is None:
             return False
         self._is_proven = False

@@ -306,6 +306,29 @@ async def test_a_damaged_note_of_the_subscription_is_said_and_does_no_harm(
         assert orjson.loads((tmp_path / "plant.subscriptions.json").read_bytes())["subscriptions"]
 
 
+@pytest.mark.parametrize("events", [True, False])
+async def test_a_new_process_asks_for_current_values_but_not_where_events_would_come_as_values(
+    events: bool, hall: Hall, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    service = hall.plant.server.iserver.subscription_service
+    working = service.transfer_subscriptions
+
+    async def transfer(params: ua.TransferSubscriptionsParameters, *rest: object) -> object:
+        asked.append(params.SendInitialValues)
+        return await working(params, *rest)
+
+    monkeypatch.setattr(service, "transfer_subscriptions", transfer)
+    await hall.add("Count")
+    journal = FakeJournal()
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=events) as run:
+        await _leave_cut_off(proxy, run)
+    proxy.refuses = False
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=events) as run:
+        await ready(run)
+    assert asked == [not events]
+
+
 async def test_events_of_an_outage_come_once_and_with_all_their_fields(
     server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path
 ) -> None:
