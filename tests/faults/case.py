@@ -18,7 +18,7 @@ class Case:
     name: str
     fault: Fault
     plan: Plan = field(default_factory=Plan)
-    patience_s: float = 90.0  # for the slowest machine; most are through in seconds
+    patience_s: float = 30.0  # without anything coming
     may_lose: bool = False  # there is something that nobody can give: what is lost must be announced
     quick: bool = False  # in the subset that runs with the tests
 

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 NODE = ROOT / "tests" / "integration" / "node"
 START_S = 60.0
 POLL_S = 0.1
+RECOVERING_S = 4.0
 
 
 class Process:
@@ -222,19 +223,31 @@ class Scene:
         return [tally.judge(rows) for tally in self.tallies]
 
     async def finish(self, patience_s: float) -> tuple[list[Verdict], float]:
-        """Wait until all is accounted for, or for as long as patience lasts; the seconds since the fault was mended."""
-        mended = time_ns()
-        began = self.mended or monotonic()
-        deadline = monotonic() + patience_s
-        while any(verdict.lost > verdict.announced for verdict in self.verdicts(mended)) and monotonic() < deadline:
-            await asyncio.sleep(POLL_S)
+        """Wait until all is accounted for, or patience ends; the seconds since the fault was mended."""
+        mended, began = time_ns(), self.mended or monotonic()
+        resting = asyncio.ensure_future(self._rest())
+        await self._accounted_for(mended, patience_s)
         recovered = monotonic() - began
-        await self.pause(1.0)
-        await self.server.tell(do="run", hz=0)
-        while any(verdict.lost > verdict.announced for verdict in self.verdicts()) and monotonic() < deadline + 5:
-            await asyncio.sleep(POLL_S)
+        await resting
+        await self._accounted_for(time_ns(), patience_s)
         await self.pause(0.5)
         return self.verdicts(), recovered
+
+    async def _rest(self) -> None:
+        """Values go on changing for a while after the fault: the gateway must not come back to a plant that stands."""
+        await self.pause(RECOVERING_S)
+        await self.server.tell(do="run", hz=0)
+
+    async def _accounted_for(self, until: int, patience_s: float) -> None:
+        """Return when every change up to a time is delivered or announced, or when nothing comes any more."""
+        least, since = self._owed(until), monotonic()
+        while least and monotonic() < since + patience_s:
+            await asyncio.sleep(POLL_S)
+            if self._owed(until) < least:
+                least, since = self._owed(until), monotonic()
+
+    def _owed(self, until: int) -> int:
+        return sum(verdict.lost - verdict.announced for verdict in self.verdicts(until))
 
     async def health(self) -> Any:
         """What the gateway says of itself."""
