@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from conche import lifeline
+
 ROOT = Path(__file__).parents[1]
 CONCHE = Path(sys.executable).with_name("conche")
 
@@ -67,7 +69,13 @@ class Demo:
         with self._log.open("ab") as log:
             command = [CONCHE, "run", *self._arguments]
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lifeline.die_with_parent,  # noqa: PLW1509 - a killed test leaves nothing running
             )
         while not self.is_healthy():
             assert self._process.poll() is None, f"conche run ended:\n{self.output()}"

@@ -16,6 +16,8 @@ import yaml
 from support_demo import ROOT
 from support_peers import binary
 
+from conche import lifeline
+
 T = TypeVar("T")
 PATIENCE_S = 30.0
 
@@ -109,7 +111,12 @@ class Subscriber:
         self.heard: list[Heard] = []
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lifeline.die_with_parent,  # noqa: PLW1509 - a killed test leaves nothing running
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._subscribed.wait(10), "the broker did not confirm the subscription"

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from conche import lifeline
+
 
 def binary(name: str) -> str:
     """The path of an installed server. Fails the test when there is none."""
@@ -47,7 +49,12 @@ class Server:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=log,
+                preexec_fn=lifeline.die_with_parent,  # noqa: PLW1509 - a killed test leaves nothing running
+            )
         deadline = time.monotonic() + 20
         while not self._is_ready():
             assert self._process.poll() is None, self._log.read_text()[-2000:]
