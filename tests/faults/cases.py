@@ -82,7 +82,7 @@ GATEWAYS = (
     Case("clock an hour back", step_clock(-3600), Plan(stepped_clock=True)),
     Case("gateway kill -9", kill_gateway(1), HISTORY, quick=True),
     Case("gateway kill -9, 20 times", kill_gateway(20), HISTORY),
-    Case("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True), NONE, may_lose=True),
+    Case("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True), NONE),
     Case("gateway kill -9 with the broker down", kill_gateway_without_broker, HISTORY),
 )
 
@@ -105,7 +105,7 @@ FOREIGN = (
     _foreign("subscription deleted", orders(END_SUBSCRIPTIONS), history=True),
     _foreign("subscription deleted, no history", orders(END_SUBSCRIPTIONS), may_lose=True),
     _foreign("gateway kill -9, 5 times", kill_gateway(5), history=True),
-    _foreign("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True), may_lose=True),
+    _foreign("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True)),
 )
 CASES: tuple[Case, ...] = (*LINKS, *SERVERS, *SINKS, *GATEWAYS, *FOREIGN)
 QUICK = tuple(case for case in CASES if case.quick)
