@@ -9,7 +9,7 @@ ROOMS := conche plant_model opcua_server gateway
 # Colleagues of the product in the integration tests: what brings each, by the command that shows it is there.
 NODE_LOCK := $(wildcard tests/integration/node/package-lock.json)
 
-.PHONY: run test check integration peers faults bench lock secrets clean help
+.PHONY: run test check integration peers faults bench validate lock secrets clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,9 @@ faults: .venv/.test peers tests/integration/node/node_modules/.package-lock.json
 
 peers:
 	@.ci/peers
+
+validate: .venv/.test ## the plant against theory (SEED=7 for those who doubt)
+	@exec $(PY) tests/validation/validate.py $(if $(SEED),--seed $(SEED))
 
 bench: .venv/.test ## cost per value
 	@exec $(PY) tests/bench/bench.py

@@ -78,13 +78,13 @@ def test_the_line_is_measured_at_its_constraint() -> None:
 
 
 def test_with_more_conches_another_station_is_the_constraint() -> None:
-    assert constraint(parse(unlimited(6))) == "Mixing"
+    assert constraint(parse(unlimited(6))) == "Roasting"
 
 
 def test_planned_times_are_those_of_the_file() -> None:
     assert planned_seconds(SPEC, "Cleaning", "Dark") == pytest.approx(9.0)
     assert planned_seconds(SPEC, "Roasting", "Dark") == pytest.approx(45 * 60 / 150, rel=0.01)
-    assert planned_seconds(SPEC, "Conching", "Dark") == pytest.approx((2.5 + 12 + 0.75) * 3600 / 2000)
+    assert planned_seconds(SPEC, "Conching", "Dark") == pytest.approx((2.0 + 12 + 0.75) * 3600 / 2000)
     assert roasting_minutes(SPEC.stations.Roasting, 7.0) == pytest.approx(25, abs=0.2)
     assert roasting_minutes(SPEC.stations.Roasting, 2.0) == 0.0
     assert liquor_yield(SPEC) == pytest.approx(0.8705, abs=1e-4)
