@@ -137,7 +137,10 @@ def test_customers_who_do_not_wait_are_lost() -> None:
 def test_partial_shipment_gives_customers_what_there_is() -> None:
     shipped_cases = {}
     for rule in ("never", "always"):
-        plant = Plant(parse(empty(partial=rule)))
+        data = empty(partial=rule)
+        for order_class in data["demand"]["classes"].values():
+            order_class["per_day"] *= 2  # more than can be made
+        plant = Plant(parse(data))
         plant.advance(2 * DAY)
         shipped_cases[rule] = sum(sales.shipped_cases for sales in plant.state.sales.values())
         assert_sound(plant)

@@ -145,7 +145,7 @@ def test_a_line_without_chance_runs_in_a_strict_period() -> None:
     plant.advance(9 * WEEK)
     made = sum(plant.state.units[name].ledger.processed - before for name, before in begin.items())
     # two refinings with a kneading and a transport between them and a transport at the end, conching, discharging
-    cycle_h = 2 * 1.25 + 25 / 60 + 5 / 60 + 12 + 0.75
+    cycle_h = 2 * 1.0 + 25 / 60 + 5 / 60 + 12 + 0.75
     assert made / (8 * 168) == pytest.approx(3 * 2000 / cycle_h, rel=0.01)
 
 
