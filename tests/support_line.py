@@ -74,12 +74,13 @@ def line_spec(benches: tuple[tuple[str, Bench], ...]) -> PlantSpec:
     """The shipped plant's spec with these stations in it, open all hours; acting states of machines take no time."""
     data = plant_data()
     data["acting_s"] = dict.fromkeys(data["acting_s"], 0)
+    spec = parse(data)
     return replace(
-        parse(data),
+        spec,
         stations={name: Equipment(power_kw=1.0, failures=dict(bench.failures)) for name, bench in benches},  # type: ignore[arg-type]
         calendar=Calendar(shifts=("00-24",), days=DAYS),
         time_factor=Triangular(low=1.0, mode=1.0, high=1.0),
-        transport_min=dict.fromkeys(dict(benches), 0.0),
+        flow={name: replace(spec.flow["Mixing"], transport_min=0.0) for name, _ in benches},
         minor_stop_max_s=0.0,
     )
 

@@ -227,7 +227,7 @@ def cycle_hours(spec: PlantSpec) -> float:
     mixing, conching = spec.stations.Mixing, spec.stations.Conching
     batches = round(conching.load_kg / mixing.batch_kg)
     filling = batches * mixing.batch_kg / mixing.refiner_kg_h + (batches - 1) * mixing.mix_min.mode / 60.0
-    return filling + spec.transport_min["Mixing"] / 60.0 + conching.hours["Dark"] + conching.discharge_min / 60.0
+    return filling + spec.flow["Mixing"].transport_min / 60.0 + conching.hours["Dark"] + conching.discharge_min / 60.0
 
 
 def repetitions(seed: int) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from plant_model.state import Unit
 SCALES = (
     "demand.classes.*.per_day", "stations.*.failures.*.mtbf_h", "stations.*.failures.*.mttr_h",
     "stations.Moulding.rate_kg_h", "stations.Tempering.rate_kg_h", "stations.Roasting.handling_min",
-    "suppliers.*.lead_d", "transport_min.*", "buffers.Hopper.capacity_kg", "stations.Conching.hours.*",
+    "suppliers.*.lead_d", "flow.*.transport_min", "buffers.Hopper.capacity_kg", "stations.Conching.hours.*",
 )  # fmt: skip
 CHANGES = st.dictionaries(st.sampled_from(SCALES), st.floats(0.6, 3.0), max_size=4)
 SETTINGS = st.fixed_dictionaries(
