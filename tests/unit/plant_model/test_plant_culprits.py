@@ -19,6 +19,9 @@ def test_the_chain_is_followed_to_the_broken_machine() -> None:
     data["stations"]["Mixing"]["failures"] = plant_data()["stations"]["Mixing"]["failures"]
     plant = Plant(parse(data))
     plant.advance(2 * DAY)
+    mixing = plant.state.units["Mixing"]
+    while mixing.job is not None and mixing.job.phase == "Refining":  # the conche that is filled would go on turning
+        plant.advance(plant.now + HOUR / 6)
     plant.inject_fault("Mixing", "RefinerFault")
     repair = plant.state.units["Mixing"].repair
     assert repair is not None
