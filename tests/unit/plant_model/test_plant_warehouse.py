@@ -140,4 +140,4 @@ def test_mass_and_money_balance_however_short_things_keep(seed: int, raw: float,
         plant.advance(day * DAY)
         assert_sound(plant)
         assert_paid(plant)
-    assert plant.state.books.written_off_mass > 0 or min(raw, goods) > 10
+    assert plant.state.books.written_off_mass > 0 or raw > 5  # the shipped stocks last for more than five days
