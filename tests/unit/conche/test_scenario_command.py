@@ -104,32 +104,3 @@ def test_a_cluster_without_what_it_needs_is_one_clear_line(monkeypatch: pytest.M
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(Failure, match="needs the extra `cluster`"), executor(None, "tcp://127.0.0.1:1"):
         raise AssertionError
-
-
-def test_a_cluster_is_asked_for_its_executor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The part of Dask's client that is used."""
-    module = type(__import__("sys"))("distributed")
-    asked: list[object] = []
-
-    class Client:
-        def __init__(self, address: str, timeout: float) -> None:
-            asked.append((address, timeout > 0))
-            if "dead" in address:
-                raise OSError("timed out")
-
-        def __enter__(self) -> None:
-            asked.append("entered")
-
-        def __exit__(self, *_: object) -> None:
-            asked.append("left")
-
-        def get_executor(self) -> str:
-            return "the executor"
-
-    module.Client = Client  # type: ignore[attr-defined]
-    monkeypatch.setitem(__import__("sys").modules, "distributed", module)
-    with executor(None, "tcp://10.0.0.1:8786") as far:
-        assert str(far) == "the executor"
-    assert asked == [("tcp://10.0.0.1:8786", True), "entered", "left"]
-    with pytest.raises(Failure, match="no Dask scheduler answers on tcp://dead"), executor(None, "tcp://dead:1"):
-        raise AssertionError

@@ -268,19 +268,24 @@ async def test_a_server_that_does_not_count_from_one_is_believed() -> None:
     assert rig.losses == 0
 
 
+def status_change(code: int) -> ua.StatusChangeNotification:
+    return ua.StatusChangeNotification(ua.StatusCode(code))
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (fault(ua.StatusCodes.BadNoSubscription), SubscriptionLost),
-        (fault(ua.StatusCodes.BadSubscriptionIdInvalid), SubscriptionLost),
-        (fault(ua.StatusCodes.BadSessionIdInvalid), SessionLost),
-        (fault(ua.StatusCodes.BadInternalError), ServiceFault),
-        (b"\x01\x00", NotConnected),
-        (published(1, 1.0)[:-30], NotConnected),
-        (published(2, body=ua.StatusChangeNotification(ua.StatusCode(ua.StatusCodes.BadTimeout))), SubscriptionLost),
-        (
-            published(2, body=ua.StatusChangeNotification(ua.StatusCode(ua.StatusCodes.GoodSubscriptionTransferred))),
+        pytest.param(fault(ua.StatusCodes.BadNoSubscription), SubscriptionLost, id="no subscription"),
+        pytest.param(fault(ua.StatusCodes.BadSubscriptionIdInvalid), SubscriptionLost, id="subscription unknown"),
+        pytest.param(fault(ua.StatusCodes.BadSessionIdInvalid), SessionLost, id="session unknown"),
+        pytest.param(fault(ua.StatusCodes.BadInternalError), ServiceFault, id="another fault"),
+        pytest.param(b"\x01\x00", NotConnected, id="no answer at all"),
+        pytest.param(published(1, 1.0)[:-30], NotConnected, id="cut short"),
+        pytest.param(published(2, body=status_change(ua.StatusCodes.BadTimeout)), SubscriptionLost, id="timed out"),
+        pytest.param(
+            published(2, body=status_change(ua.StatusCodes.GoodSubscriptionTransferred)),
             SubscriptionLost,
+            id="transferred",
         ),
     ],
 )
