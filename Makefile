@@ -39,8 +39,8 @@ peers:
 validate: .venv/.test ## the plant against theory (SEED=7 for those who doubt)
 	@exec $(PY) tests/validation/validate.py $(if $(SEED),--seed $(SEED))
 
-bench: .venv/.test ## cost per value
-	@exec $(PY) tests/bench/bench.py
+bench: .venv/.test ## cost per value, and of a simulated week (ARGS=plant for that alone)
+	@exec $(PY) tests/bench/bench.py $(ARGS)
 
 lock: build/uv/bin/uv ## new requirements/*.txt from requirements/*.in
 	@build/uv/bin/uv pip compile $(LOCK) --output-file requirements/runtime.txt requirements/runtime.in

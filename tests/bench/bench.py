@@ -1,13 +1,14 @@
-"""`make bench`: what a value costs the gateway, from OPC UA to the journal, Sparkplug and InfluxDB.
+"""`make bench`: what the plant costs, and a value in the gateway, from OPC UA to the journal, Sparkplug and InfluxDB.
 
 The gateway is the real one, a process of its own; beside it run a load server, Mosquitto and a counting database. The
 cost is the gateway's CPU time (user + system) by the values that came, so that it holds on a busy machine too. Every
 value is counted at both sinks. Prints a table and writes build/bench.jsonl, one {name, value, unit} a line.
+`make bench ARGS=plant` runs one of them alone.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))  # a script has only its own folder on the path
 
+import plant  # noqa: E402
 from peers import Peer, SparkplugHost, database_count, mosquitto, peer  # noqa: E402
+from report import Figure, table, write  # noqa: E402
 from support_demo import CONCHE, free_ports, get_json  # noqa: E402
 
 WARM_UP_S = 4.0
@@ -187,35 +190,42 @@ def run(case: Case, folder: Path) -> Result:
     return Result(case, rate, cpu_us, memory, missing + host.missing_messages)
 
 
-def report(results: list[Result]) -> None:
-    """The table, and build/bench.jsonl."""
-    lines = []
-    print(f"{'case':58}{'values/s':>10}{'us/value':>10}{'values/s a core':>17}{'MB':>6}{'missing':>9}")
-    for one in results:
-        a_core = 1e6 / one.cpu_us
-        print(
-            f"{one.case.name:58}{one.rate:10,.0f}{one.cpu_us:10.2f}{a_core:17,.0f}{one.memory_mb:6.0f}{one.missing:9}"
-        )
-        lines += [
-            {"name": f"{one.case.name}: CPU", "value": round(one.cpu_us, 3), "unit": "us/value"},
-            {"name": f"{one.case.name}: a core", "value": round(a_core), "unit": "values/s"},
-            {"name": f"{one.case.name}: memory", "value": round(one.memory_mb), "unit": "MB"},
-            {"name": f"{one.case.name}: missing", "value": one.missing, "unit": "values"},
-        ]
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    (build / "bench.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+def figures_of(result: Result) -> list[Figure]:
+    """What a case showed."""
+    name = f"gateway, {result.case.name}"
+    return [
+        Figure(f"{name}: rate", round(result.rate), "values/s"),
+        Figure(f"{name}: CPU", round(result.cpu_us, 3), "us/value"),
+        Figure(f"{name}: a core", round(1e6 / result.cpu_us), "values/s"),
+        Figure(f"{name}: memory", round(result.memory_mb), "MB"),
+        Figure(f"{name}: missing", result.missing, "values"),
+    ]
+
+
+def gateway_figures() -> Iterator[Figure]:
+    """All cases, one after the other."""
+    for case in CASES:
+        with tempfile.TemporaryDirectory(prefix="conche-bench-") as folder:
+            yield from figures_of(run(case, Path(folder)))
+            print(f"done: {case.name}", file=sys.stderr)
+
+
+BENCHES = {"gateway": gateway_figures, "plant": plant.figures}
 
 
 def main() -> None:
-    """Run all cases; exit 1 when a value is missing."""
-    results = []
-    for case in CASES:
-        with tempfile.TemporaryDirectory(prefix="conche-bench-") as folder:
-            results.append(run(case, Path(folder)))
-            print(f"done: {case.name}", file=sys.stderr)
-    report(results)
-    sys.exit(any(result.missing for result in results))
+    """Run the benches that are named, else all; exit 1 when a value is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "benches", nargs="*", metavar="bench", help=f"{', '.join(BENCHES)}; all of them when none is named"
+    )
+    named = parser.parse_args().benches or list(BENCHES)
+    if unknown := set(named) - BENCHES.keys():
+        parser.error(f"there is no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    figures = [figure for name in named for figure in BENCHES[name]()]
+    print(table(figures))
+    write(figures)
+    sys.exit(any(figure.value for figure in figures if figure.name.endswith(": missing")))
 
 
 if __name__ == "__main__":
