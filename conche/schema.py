@@ -1,4 +1,4 @@
-"""`conche schema`: the JSON schemas of settings files, for editors, and docs/settings.md; all made of the models."""
+"""`conche schema`: the JSON schemas of settings files, for editors, and what the docs tell of settings and signals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import typer
 
 from conche import reference
 from conche.failure import Failure
-from conche.site import SiteSettings
+from conche.site import SiteSettings, load_model
 
 Schema = dict[str, Any]
+
+PLANT_PAGE = Path("docs/plant.md")
+"""Explains the plant; its tables of signals are made of the plant's own."""
 
 _SCALARS = {"string", "number", "integer", "boolean"}
 _SHOWN = ("description", "default")
@@ -36,7 +39,8 @@ def schema(
     file: Annotated[File, typer.Argument(help="Which settings file.")] = File.GATEWAY,
     *,
     write: Annotated[
-        bool, typer.Option("--write", help="Write config/schema/*.json and docs/settings.md anew.")
+        bool,
+        typer.Option("--write", help="Write config/schema/*.json, docs/settings.md and the tables of docs/plant.md."),
     ] = False,
 ) -> None:
     """Print the JSON schema of a settings file. Editors check and complete with it what you type.
@@ -58,7 +62,25 @@ def documents() -> dict[Path, str]:
     """What is made of the models and kept in the project: path below its folder, and content."""
     made = {Path(f"config/schema/{file}.json"): text(for_editors(model_schema(file))) for file in File}
     page = reference.page({file.value: model_schema(file) for file in (File.SITE, File.GATEWAY)})
-    return {**made, Path("docs/settings.md"): page}
+    return {**made, Path("docs/settings.md"): page, PLANT_PAGE: plant_page()}
+
+
+def plant_page() -> str:
+    """docs/plant.md with the tables of signals of the shipped plant. Failure where it cannot be read."""
+    from conche import signal_tables  # noqa: PLC0415 - the plant is slow to import
+    from opcua_server.simulation import SIMULATION  # noqa: PLC0415
+    from opcua_server.units import unit  # noqa: PLC0415
+    from plant_model.signals import signals  # noqa: PLC0415
+
+    table = (*signals(load_model(Path("config/plant/choco.yaml"), {})), *SIMULATION)
+    try:
+        return signal_tables.page(
+            PLANT_PAGE.read_text(encoding="utf-8"), table, lambda code: unit(code).DisplayName.Text
+        )
+    except OSError as error:
+        raise Failure(f"{PLANT_PAGE} cannot be read ({error.strerror}): start it in the project's folder") from error
+    except ValueError as error:
+        raise Failure(f"{PLANT_PAGE} {error}") from error
 
 
 def text(content: Schema) -> str:

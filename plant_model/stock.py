@@ -77,16 +77,16 @@ def _material(spec: PlantSpec, name: str, policy: Policy) -> tuple[Sensor[StockV
     storage = spec.storages[name]
     kg: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": storage.capacity_kg, "digits": 1}
     return (
-        _row("Level", lambda v: v.buffer.level, f"{name} in stock", **(kg | {"period_s": 1.0})),
+        _row("Level", lambda v: v.buffer.level, "Mass in stock", **(kg | {"period_s": 1.0})),
         _row("ReorderPoint", lambda _: policy.reorder_kg, "Stock and orders below it are filled up", **kg),
         _row(
             "OnOrder",
             lambda v: v.on_order,
-            f"{name} ordered and not yet here",
+            "Mass ordered and not yet here",
             **(kg | {"high": 10 * storage.capacity_kg}),
         ),
-        *_climate(storage.shelf_life_d),
-        *_purchasing(name),
+        *_climate(),
+        *_purchasing(),
         *_ageing(storage.shelf_life_d),
         *((_moisture(name),) if storage.hygroscopic else ()),
     )
@@ -96,7 +96,7 @@ def _goods(spec: PlantSpec, name: str, product: Product) -> tuple[Sensor[StockVi
     cases: dict[str, Any] = {"unit": "C62", "low": 0.0, "high": product.capacity_cases, "digits": 0}
     coming = {"high": 10 * product.capacity_cases}
     return (
-        _row("Level", lambda v: float(v.buffer.cases), f"Cases of {name} in stock", **(cases | {"period_s": 1.0})),
+        _row("Level", lambda v: float(v.buffer.cases), "Cases in stock", **(cases | {"period_s": 1.0})),
         _row("ReorderPoint", lambda _: product.reorder_cases, "Production starts below it", **cases),
         _row(
             "OnOrder",
@@ -107,16 +107,16 @@ def _goods(spec: PlantSpec, name: str, product: Product) -> tuple[Sensor[StockVi
         _row(
             "Backorders",
             lambda v: v.state.sales[name].waiting_cases,
-            f"Cases of {name} that customers wait for",
+            "Cases that customers wait for",
             type=SignalType.UINT32,
         ),
-        *_climate(product.shelf_life_d),
+        *_climate(),
         *_service(name),
         *_ageing(product.shelf_life_d),
     )
 
 
-def _purchasing(name: str) -> tuple[Sensor[StockView], ...]:
+def _purchasing() -> tuple[Sensor[StockView], ...]:
     count: dict[str, Any] = {"type": SignalType.UINT32, "period_s": 10.0}
     return (
         _row(
@@ -126,7 +126,7 @@ def _purchasing(name: str) -> tuple[Sensor[StockView], ...]:
             type=SignalType.STRING,
             historised=False,
         ),
-        _row("Deliveries", lambda v: v.purchases.deliveries, f"Deliveries of {name} that were unloaded", **count),
+        _row("Deliveries", lambda v: v.purchases.deliveries, "Deliveries that were unloaded", **count),
         _row("LateDeliveries", lambda v: v.purchases.late, "Deliveries that came more than a day late", **count),
         _row("ShortDeliveries", lambda v: v.purchases.short, "Deliveries that came in parts", **count),
         _row("RejectedDeliveries", lambda v: v.purchases.rejected, "Deliveries that inspection sent back", **count),
@@ -153,7 +153,7 @@ def _service(name: str) -> tuple[Sensor[StockView], ...]:
         _row(
             "CycleServiceLevel",
             lambda v: 100.0 * v.state.sales[name].cycles.service,
-            f"Share of the campaigns before which {name} did not run out",
+            "Share of the campaigns before which it did not run out",
             **share,
         ),
         _row(
@@ -199,7 +199,7 @@ def _moisture(name: str) -> Sensor[StockView]:
     return _row("Moisture", lambda v: v.moisture, words, unit="P1", low=0.0, high=15.0, period_s=30.0, noise=0.02)
 
 
-def _climate(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
+def _climate() -> tuple[Sensor[StockView], ...]:
     return (
         _row(
             "Temperature",
@@ -226,7 +226,7 @@ def _climate(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
         _row(
             "OldestLotAge",
             lambda v: v.oldest_age,
-            f"Age of the oldest lot; it keeps for {shelf_life_d:g} days",
+            "Days since the oldest lot came",
             still=False,
             unit="DAY",
             low=0.0,
