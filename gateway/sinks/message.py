@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.naming import NamingError, Template, fill
+from gateway.sinks.varint import varint
 
 _LONGEST = 65535  # bytes of a topic (MQTT 5, 1.5.4)
 _PACKET_HEAD = 16
@@ -32,6 +33,13 @@ class Message:
     def size(self) -> int:
         """Bytes of the packet, a few more than it really has."""
         return len(self.payload) + len(self.topic.encode()) + _PACKET_HEAD
+
+
+def packet(message: Message, *, properties: bool) -> bytes:
+    """A message of QoS 0 as it goes over the wire; MQTT 5 wants (no) properties, 3.1.1 knows none (3.3 of both)."""
+    name = message.topic.encode()
+    body = b"".join((len(name).to_bytes(2, "big"), name, b"\0" if properties else b"", message.payload))
+    return (b"\x31" if message.retain else b"\x30") + varint(len(body)) + body
 
 
 def topic(template: str, names: Mapping[str, str]) -> str:

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
-from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.contract import NotConnected
 from gateway.sinks.broker import BrokerSettings, refusal, unreachable
-from gateway.sinks.message import Message
+from gateway.sinks.message import Message, packet
 from gateway.thread import in_thread
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class _Session:
         self._subscribed: asyncio.Future[list[ReasonCode]] | None = None
         self._unconfirmed: dict[int, int] = {}  # packet id -> index of the message in this call
         self._refused: dict[int, str] = {}
+        self._together: list[bytes] = []  # packets of QoS 0 that leave in one write
         self._enough = 0  # unconfirmed messages at which the sender goes on
         self._wake: asyncio.Future[None] | None = None
         self._window = _WINDOW
@@ -254,13 +255,15 @@ class _Session:
 
     async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
         """See Connection.publish()."""
-        self._unconfirmed, self._refused = {}, {}
+        self._unconfirmed, self._refused, self._together = {}, {}, []
         for index, message in enumerate(messages):
             self._send(index, message)
             if len(self._unconfirmed) >= self._window:
                 await self._until(self._window - 1)
             elif index % _TURN == _TURN - 1:
+                self._write()
                 await asyncio.sleep(0)
+        self._write()
         await self._until(0)
         return self._refused
 
@@ -268,11 +271,26 @@ class _Session:
         if message.size > self.max_bytes:
             self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self.max_bytes})"
             return
+        if not message.qos:
+            self._together.append(packet(message, properties=self._version == MQTTv5))
+            return
+        self._write()
         sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise self.lost or NotConnected(f"the connection to the broker {self._broker.address} is gone")
-        if message.qos:
-            self._unconfirmed[sent.mid] = index
+            raise self._gone()
+        self._unconfirmed[sent.mid] = index
+
+    def _write(self) -> None:
+        """Queue the packets of QoS 0 as one: Paho's publish() costs 50 µs a message, and a system call each."""
+        if not self._together:
+            return
+        if self._client.socket() is None:
+            raise self._gone()
+        packets, self._together = b"".join(self._together), []
+        self._client._packet_queue(MessageType.PUBLISH, packets, 0, 0, MQTTMessageInfo(0))  # noqa: SLF001
+
+    def _gone(self) -> NotConnected:
+        return self.lost or NotConnected(f"the connection to the broker {self._broker.address} is gone")
 
     async def _until(self, enough: int) -> None:
         """Wait for confirmations until no more than so many are outstanding."""

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.sinks.varint import varint
+
 FIRST_ALIAS = 1 << 14
 """Aliases are the tag id plus this: all of three bytes up to id 2,080,767."""
 
@@ -22,16 +24,6 @@ _IS_HISTORICAL = b"\x28\x01"
 _FIXED = {"d": (b"\x69", "<f8"), "f": (b"\x65", "<f4"), "?": (b"\x70", "u1")}  # by NumPy's type character
 _INT, _LONG, _STRING = b"\x50", b"\x58", b"\x7a"
 _WORD_BYTES = 4  # integers up to here are an int_value, beyond a long_value
-
-
-def varint(value: int) -> bytes:
-    """A number of up to 64 bits as protobuf writes it."""
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def framed(metric: bytes) -> bytes:
@@ -57,7 +49,7 @@ def framed_texts(
     """A framed metric a text, where alias and timestamp are is_regular(); what UTF-8 cannot hold becomes "?"."""
     heads = np.zeros(len(aliases), [("alias_key", "V1"), ("alias", "V3"), ("time_key", "V1"), ("time", "V6")])
     heads["alias_key"], heads["time_key"] = np.void(_ALIAS), np.void(_TIMESTAMP)
-    heads["alias"], heads["time"] = _varints(aliases, 3), _varints(milliseconds, 6)
+    heads["alias"], heads["time"] = _varints(aliases, 3), _stamps(milliseconds)
     late = (_IS_HISTORICAL if historical else b"") + _STRING
     framed_ones = []
     for head, words in zip(heads.view("V11").tolist(), texts, strict=True):
@@ -114,21 +106,23 @@ class Rows:
             self._rows[field] = np.void(constant)
         self._rows["alias"] = _varints(aliases, 3)
 
-    def encode(self, milliseconds: NDArray[np.int64], values: NDArray[Any]) -> Metrics:
-        """One metric a value. Rows that are not is_regular() come out as nonsense of the right length."""
-        self._rows["time"] = _varints(milliseconds, 6)
+    def encode(
+        self, milliseconds: NDArray[np.int64], values: NDArray[Any], order: NDArray[np.intp] | None = None
+    ) -> Metrics:
+        """One metric a value, in this order. What is not is_regular() comes out as nonsense of the right length."""
+        self._rows["time"] = _stamps(milliseconds)
         if self._dtype.char in _FIXED:
             self._rows["value"] = values
-            return Metrics(self._rows.tobytes(), self._length)
-        return self._with_integers(values)
+            return Metrics(_ordered(self._rows, order).tobytes(), self._length)
+        return self._with_integers(_ordered(self._rows, order), _ordered(values, order))
 
-    def _with_integers(self, values: NDArray[Any]) -> Metrics:
+    def _with_integers(self, rows: NDArray[np.void], values: NDArray[Any]) -> Metrics:
         """The rows with a varint of one to ten bytes behind each, and the length byte set accordingly."""
         words = _unsigned(values, is_long=self._is_long)
         lengths, digits = _digits(words)
         width = digits.shape[1]
         table = np.empty((len(words), self._length + width), np.uint8)
-        table[:, : self._length] = self._rows.view(np.uint8).reshape(len(words), self._length)
+        table[:, : self._length] = rows.view(np.uint8).reshape(len(words), self._length)
         table[:, self._length :] = digits
         table[:, 1] += lengths
         if (lengths == width).all():
@@ -136,6 +130,10 @@ class Rows:
         used = np.arange(width) < lengths[:, None]
         keep = np.concatenate([np.ones((len(words), self._length), np.bool_), used], axis=1)
         return Metrics(table[keep].tobytes(), np.cumsum(lengths + self._length, dtype=np.int64))
+
+
+def _ordered(rows: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:
+    return rows if order is None else rows[order]
 
 
 def _unsigned(values: NDArray[Any], *, is_long: bool) -> NDArray[np.uint64]:
@@ -153,6 +151,18 @@ def _varints(values: NDArray[np.int64], width: int) -> NDArray[np.void]:
         words |= ((values >> (7 * i)) & 0x7F | more) << (8 * i)
     return words.view(np.dtype({"names": ["bytes"], "formats": [f"V{width}"], "itemsize": 8}))["bytes"]
 
+
+def _stamps(milliseconds: NDArray[np.int64]) -> NDArray[np.void]:
+    """Varints of six bytes, two bytes (fourteen bits) at a time by table."""
+    words = np.empty((len(milliseconds), 3), "<u2")
+    for place, (table, shift) in enumerate(((_PAIRS, 0), (_PAIRS, 14), (_LAST_PAIRS, 28))):
+        words[:, place] = table[(milliseconds >> shift) & 0x3FFF]
+    return words.view("V6")[:, 0]
+
+
+_PAIRS = (np.arange(1 << 14) & 0x7F | (np.arange(1 << 14) >> 7) << 8 | 0x8080).astype("<u2")
+"""Fourteen bits as two bytes of a varint that goes on, and as its last two."""
+_LAST_PAIRS = _PAIRS & 0x7FFF
 
 _THRESHOLDS = np.array([1 << (7 * i) for i in range(1, 10)], np.uint64)
 

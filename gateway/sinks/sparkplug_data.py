@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.sinks.news import news, select
-from gateway.sinks.sparkplug_codec import Metrics, Rows, framed_texts, is_regular
+from gateway.sinks.sparkplug_codec import Rows, framed_texts, is_regular
 from gateway.sinks.sparkplug_metric import Definition, Sample, data_metric
 from gateway.sinks.sparkplug_state import TagState
 from gateway.values import Batch, Column, DataType
@@ -32,24 +32,32 @@ class Run:
         self.is_time = np.array([definition.tag.data_type == DataType.DATETIME for definition in self.definitions])
         self.ids = np.unique([definition.tag.id for definition in definitions])
         self.parts = list(_parts(devices[order]))
+        self._starts = np.array([part.start for part in self.parts], np.intp)
         self._repeats = [len(np.unique(self.aliases[part])) < len(self.aliases[part]) for part in self.parts]
-        self._rows: dict[tuple[int, str, bool], Rows] = {}
+        self._rows: dict[tuple[str, bool], Rows] = {}
         self._strangers: dict[str, NDArray[np.intp]] = {}
 
     def arranged(self, column: Column) -> Column:
         """The column in the order of the definitions."""
         return column if self.order is None else select(column, self.order)
 
-    def repeats(self, number: int) -> bool:
-        """Whether a tag has several values in this part."""
-        return self._repeats[number]
-
-    def rows(self, number: int, dtype: np.dtype[Any], *, historical: bool) -> Rows:
-        """Rows for the values of one part, ready but for time and value."""
-        key = number, dtype.name, historical
+    def rows(self, dtype: np.dtype[Any], *, historical: bool) -> Rows:
+        """Rows for the values, ready but for time and value."""
+        key = dtype.name, historical
         if key not in self._rows:
-            self._rows[key] = Rows(self.aliases[self.parts[number]], dtype, historical=historical)
+            self._rows[key] = Rows(self.aliases, dtype, historical=historical)
         return self._rows[key]
+
+    def chronological(self, column: Column) -> NDArray[np.intp] | None:
+        """The order in which the parts of an arranged column run forward in time; None = they do."""
+        back = np.setdiff1d(np.flatnonzero(column.time[1:] < column.time[:-1]) + 1, self._starts)
+        if not len(back):
+            return None
+        order = np.arange(len(column))
+        for number in np.unique(np.searchsorted(self._starts, back, "right") - 1).tolist():
+            part = self.parts[number]
+            order[part] = part.start + _sorted(column.tag[part], column.time[part], repeats=self._repeats[number])
+        return order
 
     def strangers(self, state: TagState, column: Column) -> NDArray[np.intp]:
         """Where values of a numeric column do not fit their datatypes. They change only together with all runs."""
@@ -147,11 +155,11 @@ class Data:
 def encoded(load: Load, state: TagState, *, historical: bool) -> Iterator[Data]:
     """One Data a device, or several where it has very many values."""
     encoder = _Encoder(load, state, historical=historical)
-    return (encoder.data(number) for number in range(len(load.run.parts)))
+    return map(encoder.data, load.run.parts)
 
 
 class _Encoder:
-    """A load on its way to bytes. Indices count in the arranged column."""
+    """A load on its way to bytes: numbers whole, to be cut by device. Places count in the arranged column."""
 
     def __init__(self, load: Load, state: TagState, *, historical: bool) -> None:
         self._run, self._column = load.run, load.column
@@ -159,40 +167,47 @@ class _Encoder:
         self._historical = historical
         self._ms = np.maximum(self._column.time // _NANOSECONDS_PER_MS, 0)
         self._doubtful = self._column.status != 0 if historical else state.needs_quality(self._column)
+        self._order = load.run.chronological(load.column)
+        self._position = self._ordered(self._column.position)
         self._is_odd = ~is_regular(self._run.aliases, self._ms) | self._doubtful
         if self._column.value.dtype == np.object_:
             self._is_odd |= ~state.takes_text(self._column)
         else:
             self._is_odd[self._run.strangers(state, self._column)] = True
+            self._odd = np.flatnonzero(self._ordered(self._is_odd))
+            rows = self._run.rows(self._column.value.dtype, historical=historical)
+            self._metrics = rows.encode(self._ms, self._values(), self._order)
 
-    def data(self, number: int) -> Data:
+    def data(self, part: slice) -> Data:
         """The message of one part."""
-        part = self._run.parts[number]
-        order = _chronological(self._column.tag[part], self._column.time[part], repeats=self._run.repeats(number))
-        places = np.arange(part.start, part.stop) if order is None else part.start + order
-        where = part if order is None else places
-        if self._column.value.dtype == np.object_:
-            metrics = self._objects(places)
-        else:
-            odd = np.flatnonzero(self._is_odd[where]).tolist()
-            rows = self._rows(number, where).encode(self._ms[where], self._values(where))
-            metrics = _spliced(rows, {i: self._single(int(places[i])) for i in odd}, len(places))
-        return Data(self._run.definitions[part.start].device, metrics, self._column.position[where])
+        metrics = self._objects(part) if self._column.value.dtype == np.object_ else self._numbers(part)
+        return Data(self._run.definitions[part.start].device, metrics, self._position[part])
 
-    def _rows(self, number: int, where: slice | NDArray[np.intp]) -> Rows:
-        dtype = self._column.value.dtype
-        if isinstance(where, slice):
-            return self._run.rows(number, dtype, historical=self._historical)
-        return Rows(self._run.aliases[where], dtype, historical=self._historical)
+    def _ordered(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self._order is None else values[self._order]
 
-    def _values(self, where: slice | NDArray[np.intp]) -> NDArray[Any]:
-        values, is_time = self._column.value[where], self._run.is_time[where]
+    def _places(self, part: slice) -> NDArray[np.intp]:
+        return np.arange(part.start, part.stop) if self._order is None else self._order[part]
+
+    def _values(self) -> NDArray[Any]:
+        values, is_time = self._column.value, self._run.is_time
         if values.dtype != np.int64 or not is_time.any():
             return values
         return np.where(is_time, values // _NANOSECONDS_PER_MS, values)
 
-    def _objects(self, places: NDArray[np.intp]) -> bytes:
+    def _numbers(self, part: slice) -> bytes:
+        """The rows, with single metrics in the places of those that do not fit."""
+        first, last = np.searchsorted(self._odd, (part.start, part.stop)) if len(self._odd) else (0, 0)
+        pieces, start = list[bytes](), part.start
+        for index in self._odd[first:last].tolist():
+            place = index if self._order is None else int(self._order[index])
+            pieces += self._metrics.part(start, index), self._single(place)
+            start = index + 1
+        return b"".join([*pieces, self._metrics.part(start, part.stop)])
+
+    def _objects(self, part: slice) -> bytes:
         """Texts in one go, everything else one by one."""
+        places = self._places(part)
         values = self._column.value[places]
         is_text = [isinstance(value, str) for value in values] & ~self._is_odd[places]
         chosen = places[is_text]
@@ -217,29 +232,15 @@ class _Encoder:
         )
 
 
-def _chronological(tag: NDArray[np.int32], time: NDArray[np.int64], *, repeats: bool) -> NDArray[np.intp] | None:
-    """The order that metrics of one message must have; None = as they are.
+def _sorted(tag: NDArray[np.int32], time: NDArray[np.int64], *, repeats: bool) -> NDArray[np.intp]:
+    """The order that metrics of one message must have.
 
     Where a tag's own time steps back they stay as reported: else its last value would not be the last one.
     """
-    if (np.diff(time) >= 0).all():
-        return None
     order = np.argsort(time, kind="stable")
     if repeats:
         by_tag = order[np.argsort(tag[order], kind="stable")]
         same = np.diff(tag[by_tag]) == 0
         if (np.diff(by_tag)[same] < 0).any():
-            return None
+            return np.arange(len(time))
     return order
-
-
-def _spliced(metrics: Metrics, singles: dict[int, bytes], count: int) -> bytes:
-    """The rows, with the single metrics in the places of those that do not fit, by rising index."""
-    if not singles:
-        return metrics.data
-    pieces: list[bytes] = []
-    start = 0
-    for index, single in singles.items():
-        pieces += metrics.part(start, index), single
-        start = index + 1
-    return b"".join([*pieces, metrics.part(start, count)])

@@ -222,10 +222,11 @@ async def test_a_missing_certificate_file_is_told(broker: ScriptedBroker) -> Non
         await Connection(settings, "me").open(WILL)
 
 
-async def test_messages_arrive_in_order_with_qos_and_retain(broker: ScriptedBroker) -> None:
-    link = connection(broker)
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_messages_arrive_in_order_with_qos_and_retain(broker: ScriptedBroker, protocol: str) -> None:
+    link = connection(broker, protocol=protocol)
     await link.open(WILL)
-    sent = [Message(f"t/{i}", b"%d" % i, qos=i % 2, retain=i % 3 == 0) for i in range(300)]
+    sent = [Message(f"t/{i}", b"%d" % i * (i % 50), qos=i // 7 % 2, retain=i % 3 == 0) for i in range(300)]
     assert await link.publish(sent) == {}
     await link.fence()
     seen = [(m.topic, m.payload, m.qos, m.retain) for m in broker.messages]

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support_sinks import BAD, NOW, UNCERTAIN, tag
 
-from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, framed_texts, is_regular, payload, varint
+from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, framed_texts, is_regular, payload
 from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, data_metric, observed, quality
 from gateway.sinks.sparkplug_schema import Datatype, Metric, Payload
+from gateway.sinks.varint import varint
 from gateway.values import DataType
 
 NUMBERS = ["f8", "f4", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
@@ -48,6 +49,11 @@ def test_rows_are_the_bytes_of_protobuf(kind: str, data: st.DataObject) -> None:
     rows = Rows(np.array(aliases, np.int64), values.dtype, historical=historical)
     metrics = rows.encode(np.array(times, np.int64), values)
     assert metrics.data == expected(aliases, times, values, historical=historical)
+    order = data.draw(st.permutations(range(size)))
+    turned = rows.encode(np.array(times, np.int64), values, np.array(order, np.intp))
+    assert turned.data == expected(
+        [aliases[i] for i in order], [times[i] for i in order], values[order], historical=historical
+    )
     cut = data.draw(st.integers(0, size))
     assert metrics.part(0, cut) + metrics.part(cut, size) == metrics.data
     assert metrics.part(0, cut) == expected(aliases[:cut], times[:cut], values[:cut], historical=historical)
