@@ -10,7 +10,7 @@ from plant_model.signals import Signal, SignalType
 
 BEGIN, END = "<!-- begin: made by conche schema --write -->\n", "<!-- end -->\n"
 """Between these lines of the page the tables stand; the rest is written by hand."""
-_HEAD = "| tag | type | unit | range | every | history | meaning |\n|---|---|---|---|---|---|---|"
+_HEAD = "| tag | type | unit | range | every | meaning |\n|---|---|---|---|---|---|"
 _TYPES = {SignalType.DATETIME: "DateTime", SignalType.ENUM: "enumeration"}
 Symbol = Callable[[str], str]
 """How people write the unit of a code."""
@@ -23,7 +23,6 @@ class _Row(NamedTuple):
     type: SignalType
     unit: str
     period_s: float
-    historised: bool
     words: str
 
 
@@ -66,7 +65,6 @@ def _cells(alike: Sequence[Signal], symbol: Symbol) -> Iterator[str]:
     yield symbol(signal.unit) if signal.unit else ""
     yield _range([one.low for one in alike], [one.high for one in alike])
     yield f"{signal.period_s:g} s"
-    yield "yes" if signal.historised else ""
     yield signal.description
 
 
@@ -81,7 +79,7 @@ def _number(value: float) -> str:
 
 
 def _row(signal: Signal) -> _Row:
-    return _Row(_tag(signal), signal.type, signal.unit, signal.period_s, signal.historised, signal.description)
+    return _Row(_tag(signal), signal.type, signal.unit, signal.period_s, signal.description)
 
 
 def _tag(signal: Signal) -> str:

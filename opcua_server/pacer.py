@@ -45,8 +45,6 @@ class Pacer:
         self._sampler = Sampler([signal.period_s for signal in signals])
         self._of_simulation = [signals.index(signal) for signal in (SPEED, PLANT_TIME, RUNNING)]
         self._heartbeat = signals.index(HEARTBEAT)
-        historised = [place for place, signal in enumerate(signals) if signal.historised]
-        self._kept = {place: kept for kept, place in enumerate(historised)}
         self._lock = asyncio.Lock()
         self._is_fresh = True  # nothing was sampled yet
         self.done = tick_at(twin.pace.wall)  # the tick up to which everything is sampled
@@ -99,15 +97,14 @@ class Pacer:
     async def _beat(self, wall: int) -> None:
         beats = (wall - (self._born or 0)) // TICK
         await self._display.show(self._heartbeat, beats, Quality.GOOD, to_datetime(wall))
-        self._historian.record(self._kept[self._heartbeat], wall, beats, 0)
+        self._historian.record(self._heartbeat, wall, beats, 0)
 
     async def _sample(self, places: Sequence[int], wall: int) -> None:
         """Read, show and keep what changed, at a time to the microsecond, as OPC UA clients get it."""
         wall -= wall % 1000
         for place, value, quality in self._changes(places):
             await self._display.show(place, value, quality, to_datetime(wall))
-            if place in self._kept:
-                self._historian.record(self._kept[place], wall, *kept(value, quality))
+            self._historian.record(place, wall, *kept(value, quality))
 
     def _changes(self, places: Sequence[int]) -> list[tuple[int, Any, Quality]]:
         values, qualities = self.twin.read()
@@ -130,8 +127,8 @@ class Pacer:
                 continue
             for place, value, quality in self._changes(self._due(wall)):
                 latest[place] = (wall, value, quality)
-                if place in self._kept and wall > known:
-                    rows.setdefault(self._kept[place], []).append((wall, *kept(value, quality)))
+                if wall > known:
+                    rows.setdefault(place, []).append((wall, *kept(value, quality)))
             self.done = wall
             await asyncio.sleep(0)
         await self._historian.fill({column: self._historian.samples(column, past) for column, past in rows.items()})
@@ -154,7 +151,7 @@ class Pacer:
         for first in range(tick_at(after) + TICK, now + 1, _BEATS_AT_ONCE * TICK):
             times = np.arange(first, min(first + _BEATS_AT_ONCE * TICK, now + 1), TICK, dtype=np.int64)
             beats = Samples(times, (times - self._born) // TICK, np.zeros(len(times), np.uint32))
-            await self._historian.fill({self._kept[self._heartbeat]: beats})
+            await self._historian.fill({self._heartbeat: beats})
         await self._display.show(self._heartbeat, (now - self._born) // TICK, Quality.GOOD, to_datetime(now))
 
 

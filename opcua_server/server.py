@@ -126,8 +126,8 @@ class PlantServer:
 
     async def _start_plant(self, stack: Stack, instances: Instances, types: Types) -> None:
         settings = self._settings
-        historised = {s.node: VARIANT_TYPES[s.type] for s in self._signals if s.historised}
-        self._historian = Historian(settings.state / "history.sqlite", historised, settings.history_days)
+        variants = {signal.node: VARIANT_TYPES[signal.type] for signal in self._signals}
+        self._historian = Historian(settings.state / "history.sqlite", variants, settings.history_days)
         self._opened.push_async_callback(self._historian.close)
         namespace = instances.variables[0].NamespaceIndex
         stack.services.use_history(HistoryReading(self._historian, namespace, stack.services.aspace))

@@ -21,7 +21,6 @@ def _signal(name: str, type_: SignalType, period_s: float, description: str) -> 
         enum=(),
         description=description,
         period_s=period_s,
-        historised=True,
     )
 
 

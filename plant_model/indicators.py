@@ -101,7 +101,6 @@ def station_indicators() -> tuple[Sensor[Indicators], ...]:
         "high": 1000.0,
         "period_s": 30.0,
         "still": True,
-        "historised": False,
     }
     return (
         tag("Performance", "OEEStandalone", lambda v: 100 * v.window.oee_standalone, "OEE without waiting", **share),

@@ -134,7 +134,7 @@ def status(unit: Callable[[V], Unit]) -> tuple[Sensor[V], ...]:
 def pack_tags() -> tuple[Sensor[View], ...]:
     """The PackTags of a machine (OPC 30050) beside state, mode, speed and counts."""
     flag: dict[str, Any] = {"type": SignalType.BOOLEAN, "still": True}
-    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0, "historised": False}
+    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0}
     return (
         tag("Status", "EquipmentBlocked", lambda v: v.activity is Activity.Blocked, "It cannot deliver", **flag),
         tag("Status", "EquipmentStarved", lambda v: v.activity is Activity.Starved, "Nothing comes to it", **flag),
@@ -149,7 +149,7 @@ def speeds(design: Callable[[V], float], present: Callable[[V], float]) -> tuple
     """The rows of the group Status about speed."""
     facts: dict[str, Any] = {"unit": "E93", "low": 0.0, "high": 2000.0, "digits": 1, "still": True}
     return (
-        tag("Status", "MachSpeed", design, "Design speed with the present product", historised=False, **facts),
+        tag("Status", "MachSpeed", design, "Design speed with the present product", **facts),
         tag("Status", "CurMachSpeed", present, "Present speed", **facts),
     )
 
@@ -205,7 +205,7 @@ def energy(present: Callable[[V], float], total: Callable[[V], float], rated: fl
 
 def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
     """What every machine shows."""
-    name: dict[str, Any] = {"type": SignalType.STRING, "historised": False, "still": True}
+    name: dict[str, Any] = {"type": SignalType.STRING, "still": True}
     mass: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3, "still": True}
     product: Sensor[View] = tag("Production", "Product", lambda v: v.product, "Product it is set up for", **name)
     branded = () if station in BEANS else (product,)
@@ -247,7 +247,7 @@ def several(spec: PlantSpec, station: str) -> tuple[Sensor[StationView], ...]:
 def bottleneck() -> tuple[Sensor[LineView], ...]:
     """The rows of the line that say which machine limits it at the moment."""
     name: dict[str, Any] = {"type": SignalType.STRING, "still": True}
-    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0, "historised": False}
+    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0}
     words = "The machine that works for longest without waiting for another"
     return (
         tag("Performance", "Bottleneck", lambda v: v.state.bottleneck.unit, words, **name),
@@ -302,7 +302,6 @@ def _line_counts() -> tuple[Sensor[LineView], ...]:
             lambda v: v.state.campaign.product,
             "Product of the present campaign",
             type=SignalType.STRING,
-            historised=False,
         ),
         tag(
             "Production",

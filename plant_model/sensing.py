@@ -67,7 +67,6 @@ class Sensor(Generic[V]):
     period_s: float = 1.0  # wall seconds
     noise: float = 0.0  # standard deviation of the reading, in the unit
     digits: int = 2  # resolution of the reading; DOUBLE only
-    historised: bool = True
     still: bool = False  # whether it changes by events alone, not with time between them
 
     @property

@@ -55,7 +55,6 @@ class Signal:
     enum: tuple[str, ...]
     description: str
     period_s: float
-    historised: bool
     instrument: bool = False  # whether a sensor measures it, which can fail
 
 
@@ -171,7 +170,6 @@ def _signal(part: Part, sensor: Sensor[Any]) -> Signal:
         enum=sensor.enum,
         description=sensor.description,
         period_s=sensor.period_s,
-        historised=sensor.historised,
         instrument=sensor.instrument,
     )
 

@@ -124,7 +124,6 @@ def _purchasing() -> tuple[Sensor[StockView], ...]:
             lambda v: v.purchases.supplier,
             "Who got the last order",
             type=SignalType.STRING,
-            historised=False,
         ),
         _row("Deliveries", lambda v: v.purchases.deliveries, "Deliveries that were unloaded", **count),
         _row("LateDeliveries", lambda v: v.purchases.late, "Deliveries that came more than a day late", **count),

@@ -1,1 +1,1 @@
-"""The past of every historised value: SQLite on disk, compressed blocks, and the answer of HistoryRead."""
+"""The past of every value: SQLite on disk, compressed blocks, and the answer of HistoryRead."""

@@ -121,7 +121,7 @@ def build_variable(builder: Builder, parent: ua.NodeId, signal: Signal, *, writa
         standard(type_of(signal)),
         standard(built_in),
         ua.Variant(ua.get_default_value(built_in), built_in),
-        READ | (HISTORY_READ if signal.historised else 0) | (WRITE if writable else 0),
+        READ | HISTORY_READ | (WRITE if writable else 0),
         signal.period_s * 1000.0,
         signal.description,
     )

@@ -20,6 +20,7 @@ from plant_model.spec import PlantSpec
 shared = pytest.mark.asyncio(loop_scope="session")
 TEMPERATURE = "Line1.Tempering.Process.Zone2Temperature"
 HEARTBEAT = "Simulation.Heartbeat"
+LOT = "Line1.Grinding.Production.LotId"
 
 
 @shared
@@ -32,12 +33,21 @@ async def test_the_first_start_has_a_past_already(client: Client) -> None:
 
 
 @shared
-async def test_every_historised_signal_has_a_past(client: Client, spec: PlantSpec) -> None:
-    names = [signal.node for signal in signals(spec) if signal.historised]
+async def test_every_signal_has_a_past(client: Client, spec: PlantSpec) -> None:
+    names = [signal.node for signal in signals(spec)]
     start = datetime.now(UTC) - timedelta(days=1)
     results = await read(client, names, StartTime=start, EndTime=datetime.now(UTC), NumValuesPerNode=1)
     empty = [n for n, r in zip(names, results, strict=True) if r.StatusCode.name != "Good"]
     assert empty == []
+
+
+@shared
+async def test_texts_have_a_past_of_strings(client: Client) -> None:
+    lots = await everything(client, LOT)
+    assert {v.Value.VariantType for v in lots} == {ua.VariantType.String}
+    assert all(v.Value.Value.startswith("Grinding-") for v in lots[1:])
+    assert len(lots) > 1
+    assert all(a.Value.Value != b.Value.Value for a, b in pairwise(lots))
 
 
 @shared
@@ -103,6 +113,8 @@ async def test_after_a_restart_the_past_has_no_hole(serve: Serve) -> None:
     async with serve() as served, served.anonymous() as client:
         beats = await everything(client, HEARTBEAT)
         temperatures = await everything(client, TEMPERATURE)
+        lots = await everything(client, LOT)
+        assert lots[-1].Value.Value == await (await node(client, LOT)).read_value()
     counted = [v.Value.Value for v in beats]
     assert counted == list(range(counted[0], counted[0] + len(counted)))
     assert beats[: len(before)] == before

@@ -112,8 +112,6 @@ def test_every_tag_has_its_facts(signal: Signal) -> None:
     assert (signal.type is SignalType.ENUM) == bool(signal.enum)
     if signal.type is SignalType.DOUBLE:
         assert signal.low < signal.high
-    if "Process" in signal.path:
-        assert signal.historised
 
 
 def test_readings_are_of_their_type_and_within_their_range() -> None:
