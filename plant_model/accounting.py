@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from plant_model.activity import MEANINGS, Element
@@ -12,7 +13,7 @@ from plant_model.costs import Costs, base_load, costs, electricity, standard_cos
 from plant_model.floor import Floor
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState, Unit
-from plant_model.tally import earned, stamp
+from plant_model.tally import SECONDS, Count, earned, stamp, unpacked
 
 HOUR = 3600.0
 WINDOW = 24 * HOUR
@@ -73,12 +74,25 @@ class Line(NamedTuple):
 
 def counts(unit: Unit, now: float) -> Counts:
     """The counters of a machine at a moment, the running activity and the running job included."""
-    elements = [0.0] * len(Element)
-    for activity, seconds in enumerate(unit.times):
-        elements[MEANINGS[activity].element] += seconds
+    elements, ledger = elements_of(unit.times), unit.ledger
     elements[MEANINGS[unit.activity].element] += now - unit.since
-    ledger = unit.ledger
     return Counts._make((*elements, earned(unit, now), ledger.lost, ledger.processed, ledger.defective))
+
+
+@lru_cache(maxsize=64)  # every machine is compared with the first mark for an hour
+def counted(tally: bytes) -> Counts:
+    """The counters in a packed row."""
+    row = unpacked(tally).tolist()
+    rest = (row[count] for count in (Count.Earned, Count.Lost, Count.Processed, Count.Defective))
+    return Counts._make((*elements_of(row[SECONDS]), *rest))
+
+
+def elements_of(times: Iterable[float]) -> list[float]:
+    """Seconds by time element, of seconds by activity."""
+    elements = [0.0] * len(Element)
+    for meaning, seconds in zip(MEANINGS, times, strict=True):
+        elements[meaning.element] += seconds
+    return elements
 
 
 def together(parts: Iterable[Counts]) -> Counts:
@@ -141,9 +155,8 @@ class Accounting:
     def _set_mark(self) -> None:
         floor, state = self._floor, self._floor.state
         now = floor.now
-        rows = {name: tuple(counts(unit, now)) for name, unit in state.units.items()}
         state.marks = [mark for mark in state.marks if mark.time >= now - WINDOW]
-        state.marks.append(Mark(now, rows, line(floor.spec, state, now).flat(), stamp(state.units, now).units))
+        state.marks.append(Mark(now, line(floor.spec, state, now).flat(), stamp(state.units, now).units))
         floor.clock.schedule(HOUR, "mark")
 
 

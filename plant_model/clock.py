@@ -78,8 +78,9 @@ class Clock:
         timeout.callbacks.append(self._fire)
 
     def _fire(self, timeout: simpy.Event) -> None:
-        assert isinstance(timeout.value, int)  # as armed
-        entry = self.agenda.entries.pop(timeout.value, None)
+        order = timeout.value
+        assert isinstance(order, int)  # as armed
+        entry = self.agenda.entries.pop(order, None)
         if entry is not None:
             self.agenda.now = entry.time
             self._handlers[entry.handler](entry.argument)

@@ -61,7 +61,7 @@ def costs(spec: PlantSpec, state: PlantState, now: float, *, opened_s: float, el
     """EUR since the epoch, by cause."""
     rates, money = spec.costs, state.books.money
     units = state.units.values()
-    disposed = sum(unit.ledger.waste.get(kind, 0.0) for unit in units for kind in DISPOSED)
+    disposed = sum(mass for unit in units for kind, mass in unit.ledger.waste.items() if kind in DISPOSED)
     return Costs(
         material=money.material,
         packaging=state.books.good_cases * rates.packaging_per_case,

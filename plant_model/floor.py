@@ -13,7 +13,7 @@ from plant_model.clock import Clock, Handler
 from plant_model.events import PlantEvent
 from plant_model.layout import shelf_lives, unit_path
 from plant_model.spec import PlantSpec
-from plant_model.state import ROUNDING_KG, Buffer, Lot, PlantState, Record, Unit
+from plant_model.state import ROUNDING_KG, Buffer, Lot, PlantState, Record, Unit, mass_of
 
 
 class Floor:
@@ -61,7 +61,8 @@ class Floor:
 
     def stir(self, *watchers: str) -> None:
         """Let these look again."""
-        self._stirred.update(dict.fromkeys(watchers))
+        for watcher in watchers:
+            self._stirred[watcher] = None
 
     def touch(self, buffer: Buffer) -> None:
         """Let in what stands before this buffer and now fits, and let those look again who care for it."""
@@ -104,7 +105,7 @@ class Floor:
         for piece in pieces:
             self.state.lots[piece.id].shipped += ((order, customer, piece.cases),)
         self.touch(store)
-        return flow.mass_of(pieces)
+        return mass_of(pieces)
 
     def send(self, lot: Lot, name: str, minutes: float) -> None:
         """Put a lot on its way; the room that was reserved for it becomes its own."""

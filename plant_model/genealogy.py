@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from plant_model.floor import Floor
@@ -54,7 +55,9 @@ class Genealogy:
     def _fold(self, _: str) -> None:
         state, oldest = self._floor.state, self._floor.now - self._floor.spec.trace_d * DAY
         present = masses(state)
-        state.lots = {name: record for name, record in state.lots.items() if record.made >= oldest or name in present}
+        aged = takewhile(lambda item: item[1].made < oldest, state.lots.items())
+        for name in [name for name, _ in aged if name not in present]:
+            del state.lots[name]
         self._floor.clock.schedule(DAY, "fold")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 
 from plant_model.equipment import FailureMode, Triangular
@@ -80,4 +79,5 @@ def exponential(generator: Generator, mean: float) -> float:
 
 def split(generator: Generator, total: int, shares: tuple[float, ...]) -> list[int]:
     """Distribute `total` things by their shares (multinomial)."""
-    return [int(count) for count in generator.multinomial(total, np.array(shares))]
+    counts: list[int] = generator.multinomial(total, shares).tolist()
+    return counts

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from plant_model.accounting import Performance, counts, performance
+from plant_model.accounting import Performance, counted, counts, performance
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
 from plant_model.costs import electricity, power
@@ -156,7 +156,7 @@ class View:
         self.electricity = electricity(spec, unit, now)  # kWh since the epoch
         self.total = counts(unit, now)  # since the epoch
         self._found: dict[Callable[[View], Any], Any] = {}
-        self.counts = self.total.since(state.marks[0].units[unit.name])  # in the rolling window
+        self.counts = self.total.since(counted(state.marks[0].tallies[unit.name]))  # in the rolling window
 
     def once(self, value: Callable[[View], F]) -> F:
         """A value that several rows need, computed once."""

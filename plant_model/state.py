@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -12,13 +13,10 @@ from plant_model.events import PlantEvent
 from plant_model.packml import Mode, State
 from plant_model.randomness import Streams
 from plant_model.trade import Delivery, Purchases, Sales, Store, Weather
+from plant_model.warmth import Warmth
 
 ROUNDING_KG = 1e-6
 """Below this a mass is nothing."""
-HEATING_S = 1200.0
-"""Time constant of a machine that warms up, EST."""
-COOLING_S = 7200.0
-"""Time constant of a machine that cools down, EST."""
 
 
 @dataclass(slots=True)
@@ -39,6 +37,14 @@ class Lot:
     temper: float = 0.0  # temper index, 0 before it is tempered
     metal: float = 0.0  # share of the lot at which metal is found, 0 when there is none
     mix: dict[str, float] = field(default_factory=dict)  # share by ingredient as dosed
+
+
+def mass_of(lots: Iterable[Lot]) -> float:
+    """Their mass together. A loop: there are few, and it is asked all the time."""
+    mass = 0.0
+    for lot in lots:
+        mass += lot.mass
+    return mass
 
 
 @dataclass(slots=True)
@@ -74,7 +80,7 @@ class Buffer:
     @property
     def level(self) -> float:
         """Mass that is inside."""
-        return sum([lot.mass for lot in self.lots])
+        return mass_of(self.lots)
 
     @property
     def room(self) -> float:
@@ -84,12 +90,12 @@ class Buffer:
     @property
     def moving(self) -> float:
         """Mass on the conveyor, what stands at its end included."""
-        return sum([lot.mass for lot in self.transit])
+        return mass_of(self.transit)
 
     @property
     def standing(self) -> float:
         """Mass that stands at the end of the conveyor, as there is no room."""
-        return sum([lot.mass for lot in self.transit[: self.arrived]])
+        return mass_of(self.transit[: self.arrived])
 
     def fits(self, mass: float) -> bool:
         """Whether this mass may come; rounding is forgiven."""
@@ -98,7 +104,7 @@ class Buffer:
     @property
     def cases(self) -> int:
         """Packed cases that are inside."""
-        return sum(lot.cases for lot in self.lots)
+        return sum([lot.cases for lot in self.lots])
 
     @property
     def product(self) -> str:
@@ -154,25 +160,6 @@ class Wake:
 
     entry: int
     reason: str  # "state", "job", "repair" or a failure mode
-
-
-@dataclass(slots=True)
-class Warmth:
-    """How warm a machine is: 1 at operating temperature, 0 cold; it goes to its target exponentially."""
-
-    value: float = 1.0  # at `since`
-    since: float = 0.0
-    target: float = 1.0
-
-    def at(self, now: float) -> float:
-        """The warmth at a time not before `since`."""
-        lag = HEATING_S if self.target > self.value else COOLING_S
-        return self.target + (self.value - self.target) * math.exp((self.since - now) / lag)
-
-    def turn(self, now: float, target: float) -> None:
-        """Go to another target from now on."""
-        if target != self.target:
-            self.value, self.since, self.target = self.at(now), now, target
 
 
 @dataclass(slots=True)
@@ -324,7 +311,6 @@ class Mark:
     """The counters as they stood at a full hour: the start of a rolling window."""
 
     time: float
-    units: dict[str, tuple[float, ...]]
     line: tuple[float, ...]
     tallies: dict[str, bytes]  # packed rows of all that a machine counts
 

@@ -10,7 +10,6 @@ from plant_model.equipment import Triangular
 from plant_model.floor import Floor
 from plant_model.machine import Verdict
 from plant_model.randomness import triangular
-from plant_model.spec import PlantSpec
 from plant_model.state import Job, Lot, Unit
 
 
@@ -19,13 +18,9 @@ class Workplace(ABC):
 
     def __init__(self, floor: Floor, name: str) -> None:
         self.floor = floor
+        self.spec = floor.spec
         self.name = name
         self._planned: dict[str, float] = {}
-
-    @property
-    def spec(self) -> PlantSpec:
-        """The plant's spec."""
-        return self.floor.spec
 
     @abstractmethod
     def begin(self, unit: Unit) -> Verdict | None:

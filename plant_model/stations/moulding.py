@@ -110,7 +110,8 @@ def reject_shares(stations: Stations, usual: float, lot: Lot) -> dict[str, float
     off = max(low - lot.temper, lot.temper - high, 0.0) * moulding.temper_share / 2.0
     more = {"Bloom": off, "Soft": off, "Grit": moulding.grit_share * felt(lot.fineness - moulding.grit_um)}
     shares = {cause: usual * share + more.get(cause, 0.0) for cause, share in moulding.causes.items()}
-    return {cause: share / max(sum(shares.values()), 1.0) for cause, share in shares.items()}
+    whole = max(sum(shares.values()), 1.0)
+    return {cause: share / whole for cause, share in shares.items()}
 
 
 def felt(excess_um: float) -> float:
