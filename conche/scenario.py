@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -57,6 +57,8 @@ def run(
         for file, study in studies.items():
             outcomes = _run(study, pool, console)
             console.print(table(study, outcomes))
+            for text in refusals(outcomes):
+                console.print(text, style="yellow", markup=False)
             console.print(f"Report: {write_report(study, outcomes, reports / f'{file.stem}.html')}\n", soft_wrap=True)
 
 
@@ -99,43 +101,50 @@ def with_options(study: Study, replications: int | None, seed: int | None) -> St
 
 
 def _run(study: Study, pool: Executor, console: Console) -> tuple[Outcome, ...]:
-    from plant_model.replications import run_study  # noqa: PLC0415
+    from plant_model.replications import run_study, tasks  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        total = len(study.cases) * study.settings.replications
-        task = progress.add_task(study.settings.title, total=total)
-        try:
-            return run_study(study, pool, lambda: progress.advance(task))
-        except BrokenProcessPool as error:
-            raise Failure("a worker process died: is there enough memory? Try fewer --workers") from error
+        task = progress.add_task(study.settings.title, total=tasks(study))
+        return run_study(study, pool, lambda: progress.advance(task))
 
 
 def table(study: Study, outcomes: tuple[Outcome, ...]) -> Table:
-    """The comparison as a table for the terminal: mean, half-width, and paired difference to the base."""
-    from plant_model.measures import PART  # noqa: PLC0415
-    from plant_model.replications import compare  # noqa: PLC0415
+    """The comparison as a table for the terminal: mean and half-width, and below the paired difference to the base."""
+    from conche.report.page import CHARTED  # noqa: PLC0415
+    from plant_model.replications import bottleneck, compare  # noqa: PLC0415
 
     settings = study.settings
-    caption = f"mean ± half-width ({100 * settings.confidence:g} %), then the paired difference to the base"
-    shown = Table(title=settings.title, caption=caption, title_justify="left", caption_justify="left")
+    caption = (
+        f"mean ± half-width ({100 * settings.confidence:g} %); below, in colour, the paired difference to the base"
+    )
+    shown = Table(title=settings.title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     shown.add_column("")
-    rows = [compare(outcome, outcomes[0], settings.confidence) for outcome in outcomes]
     for outcome in outcomes:
         shown.add_column(outcome.case.name, justify="right")
+    rows = [compare(outcome, outcomes[0], settings.confidence) for outcome in outcomes]
     for line in zip(*rows, strict=True):
         measure = line[0].measure
-        if not measure.name.startswith(PART):
-            cells = [_cell(row, base=i == 0) for i, row in enumerate(line)]
-            shown.add_row(f"{measure.name} [dim]{measure.unit}[/]", *cells)
+        if measure.name in CHARTED:
+            shown.add_row(f"{measure.name} [dim]{measure.unit}[/]", *map(_cell, line))
+    shown.add_row("Waits least for others", *(bottleneck(outcome).station for outcome in outcomes))
     return shown
 
 
-def _cell(row: Row, *, base: bool) -> str:
-    from conche.report.words import change, shown, verdict  # noqa: PLC0415
+def _cell(row: Row) -> str:
+    """Without breaks inside a figure."""
+    from conche.report.words import mean, signed, spread, verdict  # noqa: PLC0415
 
-    value = f"{shown(row.value.mean)} [dim]± {shown(row.value.half_width)}[/]"
-    return value if base else f"{value} [{MARKS[verdict(row)]}]{change(row)}[/]"
+    value = f"{mean(row.value)} [dim]{spread(row.value)}[/]".replace("± ", "±")
+    difference = "" if row.difference == (0.0, 0.0) else f"\n[{MARKS[verdict(row)]}]{signed(row.difference)}[/]"
+    return value + difference
+
+
+def refusals(outcomes: tuple[Outcome, ...]) -> Iterator[str]:
+    """What was to happen to the plant and never could."""
+    for outcome in outcomes:
+        for text, times in outcome.refused.items():
+            yield f"{outcome.case.name}: refused in {times} of {len(outcome.runs)} replications: {text}"
 
 
 def write_report(study: Study, outcomes: tuple[Outcome, ...], file: Path) -> Path:

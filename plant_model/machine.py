@@ -74,10 +74,11 @@ class Machines:
                 failure.remaining = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode, failure.age)
             self.decide(unit)
 
-    def fail(self, unit: Unit, fault: str) -> None:
-        """Stop a machine by a fault and begin the repair."""
+    def fail(self, unit: Unit, fault: str, repair_h: float | None = None) -> None:
+        """Stop a machine by a fault and begin the repair, of so much work; it is drawn if not given."""
         floor, mode = self._floor, self._floor.spec.stations[unit.station].failures[fault]
-        seconds = lognormal(floor.stream(f"{unit.name}.{fault}.repair"), mode.mttr_h * 3600.0, mode.cv)
+        drawn = lognormal(floor.stream(f"{unit.name}.{fault}.repair"), mode.mttr_h * 3600.0, mode.cv)
+        seconds = drawn if repair_h is None else repair_h * 3600.0
         life = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode)
         failure = unit.failures[fault]
         unit.failures[fault] = Failure(life, count=failure.count + 1, calendar=failure.calendar)

@@ -110,8 +110,8 @@ class Plant:
         """Fault names by machine, for `inject_fault`: its own, then those of its sensors, "<tag>.<kind>"."""
         return {name: (*unit.failures, *self._sensor_faults.names(name)) for name, unit in self.state.units.items()}
 
-    def inject_fault(self, station: str, fault: str) -> None:
-        """Stop a machine now, or let a sensor of it fail.
+    def inject_fault(self, station: str, fault: str, repair_h: float | None = None) -> None:
+        """Stop a machine now, or let a sensor of it fail. The work of the repair is drawn if it is not given.
 
         PlantError when there is no such machine or fault, or the machine is stopped by one already.
         """
@@ -126,7 +126,7 @@ class Plant:
         if unit.repair is not None:
             message = f"{station} is already stopped by {unit.repair.fault}"
             raise PlantError(message)
-        self._machines.fail(unit, fault)
+        self._machines.fail(unit, fault, repair_h)
         self._floor.settle()
 
     def inject_sensor_fault(self, node: str, kind: str) -> None:

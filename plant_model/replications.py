@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from plant_model.measures import HOUR, MEASURES, Measure, Tally, figures, look, stretch, tally
+from plant_model.bottleneck import WAITS
+from plant_model.incidents import Incident, Script
+from plant_model.layout import units
+from plant_model.measures import HOUR, MEASURES, Measure, Stretch, figures, look, times, totals
+from plant_model.outlook import Outlook, OutlookTask, outlook
 from plant_model.plant import Plant
-from plant_model.scenario import Case, FaultAt, Study
+from plant_model.scenario import Case, Study
 from plant_model.spec import PlantSpec
 from plant_model.statistics import Estimate, estimate, paired
 
+T = TypeVar("T")
 DAY = 24 * HOUR
 HOURS_A_DAY = 24
 
@@ -22,7 +29,7 @@ class Task(NamedTuple):
     """One replication of one case: everything it needs, and nothing of where it runs."""
 
     spec: PlantSpec
-    faults: tuple[FaultAt, ...]
+    incidents: tuple[Incident, ...]
     seed: int
     warm_up_d: float
     length_d: float
@@ -34,13 +41,20 @@ class Run(NamedTuple):
     figures: dict[str, float]  # by the name of the measure
     times: dict[str, tuple[float, ...]]  # seconds of each machine by activity
     days: dict[str, tuple[float, ...]]  # stocks (means) and good output (kg/h) day by day
+    refused: tuple[str, ...]  # what was to happen and never could, and why
 
 
 class Outcome(NamedTuple):
-    """A case and its replications, in the order of their seeds."""
+    """A case with its replications, in the order of their seeds, and its look ahead if the study has one."""
 
     case: Case
     runs: tuple[Run, ...]
+    outlook: Outlook | None = None
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """What was to happen and never could, with the number of replications."""
+        return dict(Counter(text for run in self.runs for text in run.refused))
 
 
 class Row(NamedTuple):
@@ -52,30 +66,35 @@ class Row(NamedTuple):
 
 
 def run_study(study: Study, executor: Executor, progress: Callable[[], object]) -> tuple[Outcome, ...]:
-    """Run all replications, calling `progress` after each. The result is the same to the last bit on every executor."""
-    settings = study.settings
-    seeds = [seed_of(settings.seed, i) for i in range(settings.replications)]
-    futures = [
-        [
-            executor.submit(replicate, Task(case.spec, case.faults, seed, settings.warm_up_d, settings.length_d))
-            for seed in seeds
-        ]
-        for case in study.cases
-    ]
-    try:
-        return tuple(
-            Outcome(case, tuple(_awaited(future, progress) for future in row))
-            for case, row in zip(study.cases, futures, strict=True)
+    """Run all `tasks`, calling `progress` after each. The result is the same to the last bit on every executor."""
+    futures = [_submitted(study, case, executor) for case in study.cases]
+    return tuple(
+        Outcome(
+            case, tuple(_awaited(run, progress) for run in runs), None if ahead is None else _awaited(ahead, progress)
         )
-    finally:
-        for future in (future for row in futures for future in row):
-            future.cancel()
+        for case, (runs, ahead) in zip(study.cases, futures, strict=True)
+    )
 
 
-def _awaited(future: Future[Run], progress: Callable[[], object]) -> Run:
-    run = future.result()
+def tasks(study: Study) -> int:
+    """How many there are to run: the replications of each case, and its look ahead."""
+    return len(study.cases) * (study.settings.replications + (study.settings.look_ahead is not None))
+
+
+def _submitted(study: Study, case: Case, executor: Executor) -> tuple[list[Future[Run]], Future[Outlook] | None]:
+    settings, ahead = study.settings, study.settings.look_ahead
+    seeds = [seed_of(settings.seed, i) for i in range(settings.replications)]
+    everything = [Task(case.spec, case.incidents, seed, settings.warm_up_d, settings.length_d) for seed in seeds]
+    runs = [executor.submit(replicate, task) for task in everything]
+    if ahead is None:
+        return runs, None
+    return runs, executor.submit(outlook, OutlookTask(case.spec, case.incidents, seeds[0], settings.warm_up_d, ahead))
+
+
+def _awaited(future: Future[T], progress: Callable[[], object]) -> T:
+    result = future.result()
     progress()
-    return run
+    return result
 
 
 def seed_of(seed: int, replication: int) -> int:
@@ -87,39 +106,14 @@ def replicate(task: Task) -> Run:
     """Run a plant through warm-up and length, looking at it every hour."""
     plant = Plant(task.spec, task.seed)
     plant.advance(task.warm_up_d * DAY)
-    begin, waiting = tally(plant), sorted(task.faults, key=lambda fault: fault.at_h)
+    begin, script = totals(plant), Script(plant, task.incidents)
     seen = [look(plant)]
     for hour in range(1, round(task.length_d * HOURS_A_DAY) + 1):
-        waiting = _advance(plant, begin.time + hour * HOUR, begin.time, waiting)
+        script.advance(begin.time + hour * HOUR)
         seen.append(look(plant))
-    end = tally(plant)
+    end = totals(plant)
     means = {name: float(np.mean([one[name] for one in seen])) for name in seen[0]}
-    whole = stretch(task.spec, begin, end, means)
-    return Run(figures(whole), _times(begin, end), _days(seen))
-
-
-def _advance(plant: Plant, until: float, begin: float, waiting: Sequence[FaultAt]) -> list[FaultAt]:
-    """Run to a time and inject the faults that fall due; returns those that still wait."""
-    late: list[FaultAt] = []
-    for fault in waiting:
-        due = begin + fault.at_h * HOUR
-        if due >= until:
-            late.append(fault)
-            continue
-        plant.advance(max(due, plant.now))
-        if plant.state.units[fault.machine].repair is None:
-            plant.inject_fault(fault.machine, fault.fault)
-        else:
-            late.append(fault)  # it stands already: tried again after an hour
-    plant.advance(until)
-    return late
-
-
-def _times(begin: Tally, end: Tally) -> dict[str, tuple[float, ...]]:
-    return {
-        name: tuple(after - before for after, before in zip(end.activities[name], row, strict=True))
-        for name, row in begin.activities.items()
-    }
+    return Run(figures(Stretch(task.spec, begin, end, means)), times(begin, end), _days(seen), script.refused)
 
 
 def _days(seen: Sequence[dict[str, float]]) -> dict[str, tuple[float, ...]]:
@@ -140,7 +134,7 @@ def compare(outcome: Outcome, base: Outcome, confidence: float) -> tuple[Row, ..
 
 
 def _row(measure: Measure, outcome: Outcome, base: Outcome, confidence: float) -> Row:
-    values, others = ([run.figures[measure.name] for run in one.runs] for one in (outcome, base))
+    values, others = ([run.figures.get(measure.name, math.nan) for run in one.runs] for one in (outcome, base))
     return Row(measure, estimate(values, confidence), paired(values, others, confidence))
 
 
@@ -158,3 +152,18 @@ def mean_shares(outcome: Outcome) -> dict[str, list[float]]:
 def _shares(rows: Sequence[Sequence[float]]) -> list[float]:
     seconds = np.mean(np.asarray(rows), axis=0)
     return [float(share) for share in seconds / seconds.sum()]
+
+
+class Bottleneck(NamedTuple):
+    """The station that waits least for others, and the share of its time in which it does."""
+
+    station: str
+    waits: float
+
+
+def bottleneck(outcome: Outcome) -> Bottleneck:
+    """The station that limits the line, by the average active period (Roser); machines of a station count alike."""
+    machines, waits = mean_shares(outcome), dict[str, list[float]]()
+    for name, station in units(outcome.case.spec).items():
+        waits.setdefault(station, []).append(sum(machines[name][activity] for activity in WAITS))
+    return min((Bottleneck(name, float(np.mean(shares))) for name, shares in waits.items()), key=lambda one: one.waits)

@@ -1,29 +1,20 @@
-"""What is asked of the plant: a base case, and scenarios that change its file by path or inject faults at times."""
+"""What is asked of the plant: a base case, and scenarios that change its file by path or let things happen at times."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from plant_model.layout import units
+from plant_model import patching
+from plant_model.incidents import CommandAt, FaultAt, Incident, strange
+from plant_model.outlook import LookAhead, unknown_series
 from plant_model.schema import UNUSABLE, Bounds, Builder, Count, NotNegative, Path, Positive, Problem, SpecError
 from plant_model.spec import PlantSpec, parse
 
 BASE = "Base"
 """Name of the case that all others are compared with."""
-ANY = "*"
-"""Stands in a path for every key or index there is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultAt:
-    """A machine is stopped by a fault `at_h` hours after the warm-up; if it stands then, as soon as it is repaired."""
-
-    at_h: NotNegative
-    machine: str
-    fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +25,12 @@ class Scenario:
     set: Mapping[str, Any] = field(default_factory=dict)  # path: new value
     scale: Mapping[str, Positive] = field(default_factory=dict)  # path: factor on the numbers there
     faults: tuple[FaultAt, ...] = ()
+    commands: tuple[CommandAt, ...] = ()
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What happens, whenever that is."""
+        return *self.faults, *self.commands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +47,27 @@ class StudySettings:
     replications: Annotated[int, Bounds(low=2)] = 10
     seed: Count = 1
     confidence: Annotated[float, Bounds(low=0.5, high=0.9999)] = 0.95
+    look_ahead: LookAhead | None = None
 
     def problems(self) -> Iterator[Problem]:
-        """Say whether there is something to compare."""
+        """Say whether there is something to compare, and whether all of it happens within the time."""
         if not self.scenarios:
             yield Problem(("scenarios",), "must hold at least one scenario")
         if BASE in self.scenarios:
             yield Problem(("scenarios", BASE), "is the name of the base case: call it otherwise")
+        hours = 24.0 * self.length_d
+        for place, scenario in self.placed():
+            for kind in ("faults", "commands"):
+                for i, one in enumerate(getattr(scenario, kind)):
+                    if one.at_h >= hours:
+                        yield Problem((*place, kind, i, "at_h"), f"comes after the end, {hours:g} h after the warm-up")
+        if self.look_ahead is not None and self.look_ahead.at_h >= hours:
+            yield Problem(("look_ahead", "at_h"), f"comes after the end, {hours:g} h after the warm-up")
+
+    def placed(self) -> Iterator[tuple[Path, Scenario]]:
+        """All cases with the paths at which they stand, the base first."""
+        yield ("base",), self.base
+        yield from ((("scenarios", name), scenario) for name, scenario in self.scenarios.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class Case:
     name: str
     description: str
     spec: PlantSpec
-    faults: tuple[FaultAt, ...]
+    incidents: tuple[Incident, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,129 +94,51 @@ def parse_study(data: Any, plant: Mapping[str, Any]) -> Study:  # noqa: ANN401 -
     settings = builder.record(StudySettings, data)
     if settings is UNUSABLE or builder.problems:
         raise SpecError(builder.problems)
-    base_data = copy.deepcopy(dict(plant))
-    problems = list(_change(base_data, settings.base, ("base",)))
-    cases = [_case(BASE, settings.base, base_data, ("base",), problems)]
-    for name, scenario in settings.scenarios.items():
-        changed = copy.deepcopy(base_data)
-        place = ("scenarios", name)
-        problems += _change(changed, scenario, place)
-        cases.append(_case(name, scenario, changed, place, problems, settings.base.faults))
+    problems: list[Problem] = []
+    cases = list(_cases(settings, plant, problems))
+    if settings.look_ahead is not None and cases[0] is not None:
+        problems += unknown_series(settings.look_ahead, cases[0].spec, ("look_ahead",))
     if problems:
         raise SpecError(problems)
     return Study(settings, tuple(case for case in cases if case is not None))
 
 
-def _case(
-    name: str,
-    scenario: Scenario,
-    data: Mapping[str, Any],
-    place: Path,
-    problems: list[Problem],
-    before: tuple[FaultAt, ...] = (),
-) -> Case | None:
+def _cases(settings: StudySettings, plant: Mapping[str, Any], problems: list[Problem]) -> Iterator[Case | None]:
+    """The cases; None for one that cannot work, with the reasons added to the problems."""
+    base = copy.deepcopy(dict(plant))
+    problems += _changed(base, settings.base, ("base",))
+    yield _case(BASE, settings.base, base, ("base",), problems)
+    told = {problem.message for problem in problems}
+    for name, scenario in settings.scenarios.items():
+        data, place, found = copy.deepcopy(base), ("scenarios", name), list[Problem]()
+        found += _changed(data, scenario, place)
+        case = _case(name, scenario, data, place, found)
+        problems += (problem for problem in found if problem.message not in told)
+        yield case and Case(case.name, case.description, case.spec, settings.base.incidents + case.incidents)
+
+
+def _changed(data: dict[str, Any], scenario: Scenario, place: Path) -> Iterator[Problem]:
+    """Change the data in place; tell of paths that lead nowhere."""
+    for kind, found in (("set", patching.put(data, scenario.set)), ("scale", patching.scale(data, scenario.scale))):
+        yield from (Problem((*place, kind, *problem.path), problem.message) for problem in found)
+
+
+def _case(name: str, scenario: Scenario, data: Mapping[str, Any], place: Path, problems: list[Problem]) -> Case | None:
     """The case of a changed plant file; None when it cannot work, with the reasons added to the problems."""
     try:
         spec = parse(data)
     except SpecError as error:
         problems += (_blamed(problem, scenario, place) for problem in error.problems)
         return None
-    problems += _strange_faults(spec, scenario, place)
-    return Case(name, scenario.description, spec, (*before, *scenario.faults))
+    problems += strange(spec, scenario.faults, (*place, "faults"))
+    problems += strange(spec, scenario.commands, (*place, "commands"))
+    return Case(name, scenario.description, spec, scenario.incidents)
 
 
 def _blamed(problem: Problem, scenario: Scenario, place: Path) -> Problem:
     """A problem of the changed plant, told at the change that made it."""
     for kind in ("set", "scale"):
         for path in getattr(scenario, kind):
-            if _meets(path.split("."), problem.path):
+            if patching.meets(path, problem.path):
                 return Problem((*place, kind, path), f"makes a plant that cannot work: {problem}")
     return Problem(place, f"makes a plant that cannot work: {problem}")
-
-
-def _meets(change: Sequence[str], path: Path) -> bool:
-    """Whether one of two paths leads through the other."""
-    return all(key in (ANY, str(other)) for key, other in zip(change, path, strict=False))
-
-
-def _strange_faults(spec: PlantSpec, scenario: Scenario, place: Path) -> Iterator[Problem]:
-    stations = units(spec)
-    for i, one in enumerate(scenario.faults):
-        station = stations.get(one.machine)
-        if station is None:
-            message = f"there is no machine {one.machine!r}; there are {', '.join(stations)}"
-            yield Problem((*place, "faults", i, "machine"), message)
-        elif one.fault not in (known := spec.stations[station].failures):
-            message = f"{one.machine} has no fault {one.fault!r}; it has {', '.join(known)}"
-            yield Problem((*place, "faults", i, "fault"), message)
-
-
-def _change(data: dict[str, Any], scenario: Scenario, place: Path) -> Iterator[Problem]:
-    """Set and scale in place; tell of paths that lead nowhere."""
-    for path, value in scenario.set.items():
-        found = list(_settable(data, path.split(".")))
-        for holder, key in found:
-            holder[key] = copy.deepcopy(value)
-        if not found:
-            yield Problem((*place, "set", path), _lost(data, path))
-    for path, factor in scenario.scale.items():
-        found = list(_places(data, path.split(".")))
-        for holder, key in found:
-            holder[key] = _scaled(holder[key], factor)
-        if not found or not any(_has_number(holder[key]) for holder, key in found):
-            yield Problem((*place, "scale", path), "holds no number to scale" if found else _lost(data, path))
-
-
-def _places(data: Any, keys: Sequence[str]) -> Iterator[tuple[Any, str | int]]:  # noqa: ANN401
-    """Where a path leads: the mappings or lists that hold its last key, with that key."""
-    first, rest = keys[0], keys[1:]
-    for key in _matching(data, first):
-        if rest:
-            yield from _places(data[key], rest)
-        else:
-            yield data, key
-
-
-def _settable(data: Any, keys: Sequence[str]) -> Iterator[tuple[Any, str | int]]:  # noqa: ANN401
-    """The places of a path; a new last key may be added to a mapping, and the plant will say if it knows it."""
-    if len(keys) == 1 and isinstance(data, Mapping) and keys[0] != ANY:
-        yield data, keys[0]
-    elif len(keys) == 1:
-        yield from _places(data, keys)
-    else:
-        for key in _matching(data, keys[0]):
-            yield from _settable(data[key], keys[1:])
-
-
-def _matching(data: Any, key: str) -> list[str | int]:  # noqa: ANN401
-    known: list[str | int] = list(data) if isinstance(data, Mapping) else []
-    known = list(range(len(data))) if isinstance(data, list) else known
-    return known if key == ANY else [one for one in known if str(one) == key]
-
-
-def _lost(data: Any, path: str) -> str:  # noqa: ANN401
-    """Say where a path ends in the void."""
-    keys = path.split(".")
-    reached = next(n for n in range(len(keys), -1, -1) if n == 0 or any(_places(data, keys[:n])))
-    holders = [data] if reached == 0 else [holder[key] for holder, key in _places(data, keys[:reached])]
-    known = ", ".join(sorted({str(key) for holder in holders for key in _matching(holder, ANY)}))
-    where = ".".join(keys[:reached]) or "the plant file"
-    return f"leads nowhere: {where} has no {keys[reached]!r}; it has {known or 'nothing below it'}"
-
-
-def _scaled(value: Any, factor: float) -> Any:  # noqa: ANN401
-    """Every number below, times the factor; a whole number stays one where the product is whole."""
-    if isinstance(value, Mapping):
-        return {key: _scaled(item, factor) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_scaled(item, factor) for item in value]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    product = value * factor
-    return round(product) if isinstance(value, int) and product.is_integer() else product
-
-
-def _has_number(value: Any) -> bool:  # noqa: ANN401
-    if isinstance(value, Mapping | list):
-        return any(map(_has_number, value.values() if isinstance(value, Mapping) else value))
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -87,3 +87,10 @@ def band(values: Sequence[float]) -> Band:
     """
     low, middle, high = np.quantile(np.asarray(values, np.float64), (0.1, 0.5, 0.9), method="weibull")
     return Band(float(low), float(middle), float(high))
+
+
+def ranked_band(values: Sequence[float]) -> Band:
+    """Quantiles by rank alone, for values that may be infinite; the same as `band` where it hits a value."""
+    ordered = sorted(values)
+    low, middle, high = (ordered[max(math.floor(share * (len(ordered) + 1)) - 1, 0)] for share in (0.1, 0.5, 0.9))
+    return Band(low, middle, high)

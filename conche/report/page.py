@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from importlib import resources
+from importlib import metadata, resources
 from string import Template
 
-from conche.report.svg import Bar, Line, Part, Stack, bars, legend, lines, stacks
-from conche.report.words import change, plain, shown, verdict
-from plant_model.activity import ACTIVITIES
+from conche.report import ahead, time
+from conche.report.bars import Bar, Part, Stack, bars, legend, stacks
+from conche.report.svg import Line, lines
+from conche.report.words import headed, mean, plain, signed, spoken, spread, verdict
 from plant_model.costs import Costs
 from plant_model.layout import finished
 from plant_model.measures import PART
-from plant_model.replications import Outcome, Row, compare, mean_days, mean_shares
+from plant_model.replications import Outcome, Row, compare, mean_days
 from plant_model.scenario import Study
 
 CHARTED = (
@@ -21,37 +22,48 @@ CHARTED = (
     "OEE",
     "Waste",
     "Cost per case",
-    "Orders on time",
-    "Backlog",
-    "Finished goods",
     "Energy per case",
+    "Fill rate",
+    "Tardiness",
+    "Backlog",
+    "Wait for technician",
+    "Finished goods",
+    "Raw materials",
+    "Out of material",
 )
 """The measures that are drawn; the table has all."""
-
 NOTHING = '<li class="same">Nothing that could not be chance.</li>'
-KINDS = tuple(f"a{i}" for i in range(16))
-"""Colours of parts that have none of their own."""
+Rows = dict[str, tuple[Row, ...]]
+"""The measures of each case, by its name."""
 
 
 def render(study: Study, outcomes: Sequence[Outcome]) -> str:
     """The page; it needs nothing beside itself."""
     settings, base = study.settings, outcomes[0]
     rows = {outcome.case.name: compare(outcome, base, settings.confidence) for outcome in outcomes}
-    page = Template(resources.files("conche.report").joinpath("page.html").read_text(encoding="utf-8"))
-    return page.substitute(
+    return Template(_resource("page.html")).substitute(
+        style=_resource("page.css"),
         title=escape(settings.title),
         description=escape(settings.description),
         setup=escape(_setup(study)),
-        cases="".join(_case(outcome) for outcome in outcomes),
+        cases="".join(_case(i, outcome) for i, outcome in enumerate(outcomes)),
+        notes="".join(_refusals(outcomes)),
         findings="".join(_finding(outcome.case.name, rows[outcome.case.name]) for outcome in outcomes[1:]),
-        legend=_case_legend(outcomes),
-        charts="".join(_chart(name, rows) for name in CHARTED),
-        times=_times(outcomes),
+        legend=legend(Part(f"c{i}", name) for i, name in enumerate(rows)),
+        charts="".join(_charts(rows)),
+        ahead=ahead.section(study, outcomes),
+        times=time.section(outcomes),
         costs=_costs(rows),
-        stocks="".join(_series(name, label, outcomes) for name, label in _stocks(study)),
+        days="".join(_series(name, label, outcomes) for name, label in _stocks(study)),
         head="".join(f"<th>{escape(name)}</th>" for name in rows),
-        table="".join(_table_row(i, rows) for i in range(len(rows[base.case.name]))),
+        table="".join(_table(rows)),
+        confidence=f"{100 * settings.confidence:g} %",
+        version=metadata.version("conche"),
     )
+
+
+def _resource(name: str) -> str:
+    return resources.files("conche.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _setup(study: Study) -> str:
@@ -63,75 +75,86 @@ def _setup(study: Study) -> str:
     )
 
 
-def _case(outcome: Outcome) -> str:
+def _case(index: int, outcome: Outcome) -> str:
     words = outcome.case.description or "The plant as its file describes it."
-    return f"<dt>{escape(outcome.case.name)}</dt><dd>{escape(words)}</dd>"
+    return f'<dt><i class="c{index}"></i>{escape(outcome.case.name)}</dt><dd>{escape(words)}</dd>'
 
 
-def _case_legend(outcomes: Sequence[Outcome]) -> str:
-    return legend([Part(f"c{i}", outcome.case.name) for i, outcome in enumerate(outcomes)])
+def _refusals(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What was to happen and never could."""
+    for outcome in outcomes:
+        for text, times in outcome.refused.items():
+            words = f"{outcome.case.name}: refused in {times} of {len(outcome.runs)} replications: {text}"
+            yield f'<p class="note">{escape(words)}</p>'
 
 
 def _finding(name: str, rows: Sequence[Row]) -> str:
     """What a scenario changes beyond chance, of what is drawn."""
     changed = [row for row in rows if row.measure.name in CHARTED and row.difference.significant]
-    told = "".join(f"<li>{escape(plain(row))}</li>" for row in changed)
+    told = "".join(f'<li class="{verdict(row)}"><span>{escape(plain(row))}</span></li>' for row in changed)
     return f"<section><h3>{escape(name)}</h3><ul>{told or NOTHING}</ul></section>"
 
 
-def _chart(name: str, rows: dict[str, tuple[Row, ...]]) -> str:
-    picked = {case: next(row for row in all_ if row.measure.name == name) for case, all_ in rows.items()}
-    unit = next(iter(picked.values())).measure.unit
-    drawn = bars([Bar(case, *row.value, shown(row.value.mean)) for case, row in picked.items()])
-    return f"<figure><figcaption>{escape(name)} <small>{escape(unit)}</small></figcaption>{drawn}</figure>"
+def _charts(rows: Rows) -> Iterator[str]:
+    """Bars of the measures that are not zero everywhere."""
+    for cells in zip(*rows.values(), strict=True):
+        measure = cells[0].measure
+        if measure.name in CHARTED and any(row.value.mean > 0.0 for row in cells):
+            drawn = bars([_bar(case, row) for case, row in zip(rows, cells, strict=True)], measure.unit)
+            head = f"{escape(measure.name)} <small>{escape(measure.unit)}</small>"
+            yield f"<figure><figcaption>{head}</figcaption>{drawn}</figure>"
 
 
-def _times(outcomes: Sequence[Outcome]) -> str:
-    """Machine by machine, the cases under each other, so that they can be compared."""
-    shares = {outcome.case.name: mean_shares(outcome) for outcome in outcomes}
-    machines = max(shares.values(), key=len)
-    rows = [row for machine in machines for row in _machine(machine, shares)]
-    parts = [Part(name, name) for name in ACTIVITIES]
-    return legend(parts) + stacks(rows, parts, "% of the time")
+def _bar(case: str, row: Row) -> Bar:
+    return Bar(case, row.value.mean, row.value.half_width, mean(row.value), _aside(row))
 
 
-def _machine(machine: str, shares: dict[str, dict[str, list[float]]]) -> Iterator[Stack]:
-    cases = [case for case in shares if machine in shares[case]]
-    for i, case in enumerate(cases):
-        parts = tuple(100.0 * share for share in shares[case][machine])
-        yield Stack(f"{machine} · {case}" if i == 0 else case, parts, first=i == 0)
+def _aside(row: Row) -> str:
+    """The difference to the base case where there is one."""
+    kind = verdict(row)
+    return "" if kind == "same" else f' <small class="{kind}">{signed(row.difference)}</small>'
 
 
-def _costs(rows: dict[str, tuple[Row, ...]]) -> str:
-    parts = {case: {row.measure.name: row.value.mean for row in all_} for case, all_ in rows.items()}
-    drawn = [Stack(case, tuple(of[PART + cause] for cause in Costs._fields)) for case, of in parts.items()]
-    causes = [Part(kind, cause) for kind, cause in zip(KINDS, Costs._fields, strict=False)]
-    return legend(causes) + stacks(drawn, causes, "EUR")
+def _costs(rows: Rows) -> str:
+    means = {case: {row.measure.name: row.value.mean for row in all_} for case, all_ in rows.items()}
+    drawn = [
+        Stack(case, tuple(of[PART + cause] for cause in Costs._fields), f"{of['Cost per case']:.2f}")
+        for case, of in means.items()
+    ]
+    causes = [Part(f"p{i}", cause) for i, cause in enumerate(Costs._fields)]
+    return legend(causes) + stacks(drawn, causes, "EUR", max(sum(row.parts) for row in drawn))
 
 
 def _stocks(study: Study) -> Iterator[tuple[str, str]]:
     spec = study.cases[0].spec
     yield "Throughput", "Good output, kg/h"
+    yield "Tanks", "Mass in the tanks before tempering, kg"
     yield "Backlog", "Backlog, cases"
-    yield from ((finished(product), f"{product} chocolate, cases") for product in spec.products)
-    yield from ((material, f"{material}, kg") for material in spec.storages)
+    yield from ((finished(product), f"{headed(product)} chocolate in stock, cases") for product in spec.products)
+    yield from ((material, f"{headed(material)} in stock, kg") for material in spec.storages)
 
 
 def _series(name: str, label: str, outcomes: Sequence[Outcome]) -> str:
-    drawn = lines([Line(outcome.case.name, mean_days(outcome, name)) for outcome in outcomes])
-    return f"<figure><figcaption>{escape(label)}</figcaption>{drawn}</figure>"
+    drawn = [Line(one.case.name, f"l{i}", mean_days(one, name)) for i, one in enumerate(outcomes)]
+    days = len(drawn[0].values)
+    return f"<figure><figcaption>{escape(label)}</figcaption>{lines(drawn, 'day 1', f'day {days}')}</figure>"
 
 
-def _table_row(index: int, rows: dict[str, tuple[Row, ...]]) -> str:
-    measure = next(iter(rows.values()))[index].measure
-    cells = "".join(_cell(all_[index], base=i == 0) for i, all_ in enumerate(rows.values()))
-    kind = ' class="part"' if measure.name.startswith(PART) else ""
-    return f"<tr{kind}><th>{escape(measure.name)} <small>{escape(measure.unit)}</small></th>{cells}</tr>"
+def _table(rows: Rows) -> Iterator[str]:
+    """A row for each measure, with a heading before each group."""
+    group = ""
+    for cells in zip(*rows.values(), strict=True):
+        measure = cells[0].measure
+        if measure.group != group:
+            group = measure.group
+            yield f'<tr class="group"><th colspan="{len(cells) + 1}">{escape(group)}</th></tr>'
+        part = measure.name.startswith(PART)
+        name = spoken(measure.name.removeprefix(PART)) if part else measure.name
+        head = f"<th>{escape(name)} <small>{escape(measure.unit)}</small></th>"
+        yield f"<tr{' class=part' if part else ''}>{head}{''.join(map(_cell, cells))}</tr>"
 
 
-def _cell(row: Row, *, base: bool) -> str:
-    spread = f"<small>± {shown(row.value.half_width)}</small>"
-    if base:
-        return f"<td>{shown(row.value.mean)} {spread}</td>"
-    difference = f'<span class="{verdict(row)}">{change(row)}</span>'
-    return f"<td>{shown(row.value.mean)} {spread} {difference}</td>"
+def _cell(row: Row) -> str:
+    kind = verdict(row)
+    difference = "" if row.difference == (0.0, 0.0) else f'<span class="{kind}">{signed(row.difference)}</span>'
+    return f"<td>{mean(row.value)} <small>{spread(row.value)}</small>{difference}</td>"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import socket
 
@@ -12,7 +13,7 @@ import yaml
 from distributed import LocalCluster
 from support_plant import FILE
 
-from conche.executors import executor
+from conche.executors import executor, installed
 from conche.failure import Failure
 from conche.scenario import load_study
 from plant_model.replications import run_study
@@ -28,13 +29,18 @@ def study(tmp_path: Path) -> Study:
     return load_study(file, {})
 
 
-@pytest.fixture
+@contextmanager
+def cluster(workers: int) -> Iterator[str]:
+    """The address of a scheduler with so many workers, a process each."""
+    at = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **at) as local:
+        yield local.scheduler_address
+
+
+@pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    """The address of a scheduler with two workers, a process each."""
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
-        yield cluster.scheduler_address
+    with cluster(workers=2) as address:
+        yield address
 
 
 def test_a_cluster_and_this_machine_give_the_same_figures_to_the_last_bit(study: Study, scheduler: str) -> None:
@@ -53,3 +59,29 @@ def test_a_cluster_that_is_away_is_one_clear_line(monkeypatch: pytest.MonkeyPatc
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(Failure, match=f"no Dask scheduler answers on {address}"), executor(None, address):
             raise AssertionError
+
+
+def test_workers_that_die_again_and_again_are_one_clear_line() -> None:
+    with (
+        cluster(workers=1) as address,
+        pytest.raises(Failure, match="died again and again"),
+        executor(None, address) as far,
+    ):
+        far.submit(os._exit, 1).result()
+
+
+def test_a_cluster_without_workers_is_one_clear_line() -> None:
+    with (
+        cluster(workers=0) as address,
+        pytest.raises(Failure, match=f"start some with `dask worker {address}`"),
+        executor(None, address),
+    ):
+        raise AssertionError
+
+
+def test_a_worker_with_another_version_is_told_by_name(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert installed().keys() == {"conche", "numpy", "simpy"}
+    monkeypatch.setattr("conche.executors.metadata.version", lambda _: "9.9")
+    told = r"the worker tcp://127\.0\.0\.1:.* has conche .*, this machine 9\.9"
+    with pytest.raises(Failure, match=told), executor(None, scheduler):
+        raise AssertionError
