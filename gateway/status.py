@@ -42,6 +42,18 @@ class Repairs:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Tags that a server monitors on the same terms. Pairs are (asked, as revised by the server)."""
+
+    tags: int
+    publishing_ms: tuple[float, float]
+    sampling_ms: tuple[float, float]
+    queue_size: tuple[int, int]
+    deadband: str  # as asked: "0.5", "2 %"; "" without
+    refused: str  # what the server did not take of it, and why; "" if it took all
+
+
 @dataclass(slots=True)
 class SourceStatus:
     """One OPC UA server."""
@@ -58,6 +70,8 @@ class SourceStatus:
     overflows: int = 0  # values with the overflow bit: the server's queue was too short
     last_value: int = 0  # when the last notification with data came
     silent: dict[str, str] = field(default_factory=dict)  # browse path -> why it does not deliver
+    granted: tuple[Granted, ...] = ()  # on what terms the tags are monitored
+    overflowing: dict[str, int] = field(default_factory=dict)  # browse path -> its values with the overflow bit
     repairs: dict[str, Repairs] = field(default_factory=dict)  # by rung; the first connection is one of them
 
     def repaired(self, rung: str, seconds: float) -> None:

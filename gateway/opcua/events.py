@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.opcua.session import Session
-    from gateway.opcua.subscription import Subscription
 
 BASE_FIELDS = ("EventId", "EventType", "SourceName", "Time", "Severity", "Message")
 WINDOW = 10_000
@@ -97,7 +96,7 @@ async def _add_fields(session: Session, types: EventTypes, nodes: Sequence[ua.No
         types.fields[_key(node)] += tuple(places)
 
 
-async def monitor_events(session: Session, subscription: Subscription, types: EventTypes) -> str:
+async def monitor_events(session: Session, subscription: int, types: EventTypes) -> str:
     """Add an item for all events of the Server object. Why the server refuses, "" if it does not."""
     wanted = ua.MonitoredItemCreateRequest(
         ItemToMonitor=ua.ReadValueId(NodeId=_SERVER, AttributeId=ua.AttributeIds.EventNotifier),
@@ -107,7 +106,7 @@ async def monitor_events(session: Session, subscription: Subscription, types: Ev
         ),
     )
     parameters = ua.CreateMonitoredItemsParameters(
-        SubscriptionId=subscription.id, TimestampsToReturn=ua.TimestampsToReturn.Source, ItemsToCreate=[wanted]
+        SubscriptionId=subscription, TimestampsToReturn=ua.TimestampsToReturn.Source, ItemsToCreate=[wanted]
     )
     try:
         (result,) = await session.ask(session.services.create_monitored_items, parameters)

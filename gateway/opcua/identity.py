@@ -11,13 +11,15 @@ import structlog
 from asyncua import ua
 
 from gateway.opcua.events import EventField, EventTypes
+from gateway.opcua.items import Item, revised
 from gateway.opcua.subscription import Subscription
+from gateway.opcua.terms import Deadband, Pace, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gateway.opcua.settings import SourceSettings
+    from gateway.opcua.items import Revised
 
 _log = structlog.get_logger(__name__)
 
@@ -27,16 +29,8 @@ class Identity:
     """What must be known of subscriptions to go on with them in another session."""
 
     server: tuple[str, ...]  # Session.life: of another life of the server these numbers mean nothing
-    asked: tuple[float, ...]  # settings that the subscriptions were made with
     subscriptions: tuple[Subscription, ...]
     types: EventTypes  # of the event item: the order of the fields in every event
-    events_refused: str  # why the server refused the event item; "" if it did not
-
-
-def asked(settings: SourceSettings) -> tuple[float, ...]:
-    """The settings that shape subscriptions and items: with others everything is made anew."""
-    timing = (settings.publishing_interval_ms, settings.keepalive_s, settings.lifetime_s)
-    return (*timing, settings.sampling_interval_ms, settings.queue_size, float(settings.events))
 
 
 class IdentityFile:
@@ -51,7 +45,7 @@ class IdentityFile:
             return _identity(orjson.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, ua.UaError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, ua.UaError) as error:
             _log.error("own subscriptions are not known, new ones are made", file=str(self._path), reason=str(error))
             return None
 
@@ -74,13 +68,8 @@ def _plain(identity: Identity) -> dict[str, Any]:
     types = identity.types
     return {
         "server": identity.server,
-        "asked": identity.asked,
-        "subscriptions": [
-            {"id": s.id, "interval_ms": s.interval_ms, "keepalive": s.keepalive, "token": s.token, "items": s.items}
-            for s in identity.subscriptions
-        ],
+        "subscriptions": [_plain_subscription(one) for one in identity.subscriptions],
         "events": {
-            "refused": identity.events_refused,
             "names": types.names,
             "fields": types.fields,
             "clauses": [
@@ -90,28 +79,54 @@ def _plain(identity: Identity) -> dict[str, Any]:
     }
 
 
+def _plain_subscription(one: Subscription) -> dict[str, Any]:
+    """What is asked and what was revised are the same for most items: each stands once, items have its place."""
+    terms: dict[tuple[Parameters, Revised], int] = {}
+    items = {
+        tag_id: (item.id, terms.setdefault((item.asked, item.revised), len(terms)))
+        for tag_id, item in one.items.items()
+    }
+    return {
+        "id": one.id,
+        "pace": one.pace,
+        "interval_ms": one.interval_ms,
+        "keepalive": one.keepalive,
+        "events": one.events,
+        "token": one.token,
+        "terms": list(terms),
+        "items": items,
+    }
+
+
 def _identity(plain: dict[str, Any]) -> Identity:
     events = plain["events"]
     return Identity(
         tuple(plain["server"]),
-        tuple(plain["asked"]),
-        tuple(
-            Subscription(
-                int(one["id"]),
-                float(one["interval_ms"]),
-                int(one["keepalive"]),
-                items={int(tag): int(item) for tag, item in one["items"].items()},
-                token=str(one["token"]),
-            )
-            for one in plain["subscriptions"]
-        ),
+        tuple(_subscription(one) for one in plain["subscriptions"]),
         EventTypes(
             events["names"],
             {key: tuple(places) for key, places in events["fields"].items()},
             _clauses(events["clauses"]),
         ),
-        str(events["refused"]),
     )
+
+
+def _subscription(plain: dict[str, Any]) -> Subscription:
+    terms = [(_parameters(asked), revised(**made)) for asked, made in plain["terms"]]
+    return Subscription(
+        int(plain["id"]),
+        Pace(**plain["pace"]),
+        float(plain["interval_ms"]),
+        int(plain["keepalive"]),
+        bool(plain["events"]),
+        items={int(tag_id): Item(int(number), *terms[place]) for tag_id, (number, place) in plain["items"].items()},
+        token=str(plain["token"]),
+    )
+
+
+def _parameters(plain: dict[str, Any]) -> Parameters:
+    deadband = plain.pop("deadband")
+    return Parameters(**plain, deadband=Deadband(**deadband) if deadband else None)
 
 
 def _clauses(plain: Sequence[Sequence[Any]]) -> list[EventField]:

@@ -29,6 +29,7 @@ class Marks:
         self.first = np.zeros(0, np.int64)  # source time of the first live value since the last cut
         self.pending = np.zeros(0, np.int64)  # history is missing from here on
         self.status = np.zeros(0, np.uint32)  # of the newest live value
+        self.overflows = np.zeros(0, np.int64)  # live values with the overflow bit
         self.heard = 0  # when the last message came
         self.lost_since = 0  # when messages were lost, until the loss is dealt with
 
@@ -41,7 +42,7 @@ class Marks:
         ids = np.fromiter(tag_ids, np.int64)
         missing = int(ids.max(initial=-1)) + 1 - len(self._known)
         if missing > 0:
-            for name in ("_known", "last", "first", "pending", "status"):
+            for name in ("_known", "last", "first", "pending", "status", "overflows"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros(missing + len(old) // 2, old.dtype)]))
         self._known[ids] = True
@@ -60,6 +61,13 @@ class Marks:
             new = self.first[part.tag] == 0
             if new.any():
                 self.first[part.tag[new][::-1]] = part.time[new][::-1]
+
+    def count_overflows(self, parts: Iterable[Part]) -> int:
+        """Count the values that say that others before them were lost at the server; how many they are."""
+        before = int(self.overflows.sum())
+        for part in parts:
+            np.add.at(self.overflows, part.tag[(part.status & OVERFLOW) == OVERFLOW], 1)
+        return int(self.overflows.sum()) - before
 
     def recall(self, parts: Iterable[Part], received: int) -> None:
         """Take the newest times from what the journal has already, in any order."""
@@ -106,6 +114,6 @@ class Marks:
         return [int(i) for i in np.flatnonzero(self.status >= BAD)]
 
 
-def overflows(parts: Iterable[Part]) -> int:
-    """How many of these values say that others before them were lost at the server."""
-    return sum(int(((part.status & OVERFLOW) == OVERFLOW).sum()) for part in parts)
+def have_overflow(parts: Iterable[Part]) -> bool:
+    """Whether one of these values says that others before it were lost at the server."""
+    return any(bool(((part.status & OVERFLOW) == OVERFLOW).any()) for part in parts)

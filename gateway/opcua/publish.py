@@ -14,7 +14,7 @@ from gateway.contract import GatewayError
 from gateway.journal import Draft, Kind
 from gateway.opcua.decode import decode_data
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
-from gateway.opcua.marks import overflows
+from gateway.opcua.marks import have_overflow
 from gateway.opcua.sequence import due, missing, preceding
 from gateway.opcua.wire import Body, Message, Published, publish_response, republish_response, status_change
 from gateway.store.record import INDEX_BITS
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gateway.opcua.subscription import Subscription, Subscriptions
     from gateway.status import SourceStatus
 
-IN_FLIGHT = 3
-"""PublishRequests at the server, so that it can answer while the last answer is being stored."""
+MOST_IN_FLIGHT = 100
+"""PublishRequests at the server; most servers refuse more, or fewer, and say so."""
 
 MARGIN_S = 2.0
 """What a keep-alive may be late."""
@@ -54,7 +54,7 @@ class _Batch:
     event_ids: set[bytes] = field(default_factory=set)
     acknowledge: list[tuple[int, int]] = field(default_factory=list)  # subscription, sequence number
     newest: dict[int, int] = field(default_factory=dict)  # subscription -> sequence number
-    overflows: int = 0  # values that say that others before them were lost at the server
+    overflows: bool = False  # values say that others before them were lost at the server
     loss: str = ""  # why messages are lost for good
     trouble: GatewayError | None = None  # what ends the loop once all before it is stored
 
@@ -81,7 +81,9 @@ class Publisher:
         self._status = status
         self._on_loss = on_loss
         self._on_overflow = on_overflow
-        self._depth = IN_FLIGHT
+        self._depth = self._allowed = MOST_IN_FLIGHT
+        self.round_trip_s = 0.0  # as last measured
+        self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
         self._acknowledge: list[tuple[int, int]] = []
@@ -90,8 +92,9 @@ class Publisher:
     async def run(self) -> NoReturn:
         """Publish until it fails: NotConnected, SessionLost, SubscriptionLost or ServiceFault."""
         try:
-            for subscription in self._subscriptions.by_id.values():
+            for subscription in list(self._subscriptions.by_id.values()):
                 await self._catch_up(subscription)
+            self._listening = monotonic()
             while True:
                 self._ask()
                 await self._take(await self._answers())
@@ -102,6 +105,7 @@ class Publisher:
 
     def _ask(self) -> None:
         """Have as many requests at the server as it allows; the first one carries the acknowledgements."""
+        self._depth = min(in_flight(self._subscriptions.by_id.values(), self.round_trip_s), self._allowed)
         while len(self._asked) < self._depth:
             request = ua.PublishRequest()
             request.Parameters.SubscriptionAcknowledgements = [
@@ -119,17 +123,36 @@ class Publisher:
             self._answered.put_nowait(task)
 
     async def _answers(self) -> list[asyncio.Task[bytes]]:
-        """All answers that are here, at least one. NoAnswer when the server is silent for longer than it may be."""
-        silence = max(s.silence_s for s in self._subscriptions.by_id.values()) + MARGIN_S
-        try:
-            async with asyncio.timeout(silence):
-                answers = [await self._answered.get()]
-        except TimeoutError as error:
-            raise NoAnswer(f"{self._session.url} was silent for {silence:.1f} s, not even a keep-alive came") from error
+        """All answers that are here, at least one. NoAnswer or SubscriptionLost when there is silence for too long."""
+        answers: list[asyncio.Task[bytes]] = []
+        while not answers:
+            try:
+                async with asyncio.timeout(max(0.0, self._deadline() - monotonic())):
+                    answers.append(await self._answered.get())
+            except TimeoutError:
+                self._require_life()
         while not self._answered.empty():
             answers.append(self._answered.get_nowait())
         self._asked.difference_update(answers)
         return answers
+
+    def _deadline(self) -> float:
+        """When the first of the subscriptions must have said something, on the monotonic clock."""
+        return min(self._due(one) for one in self._subscriptions.by_id.values())
+
+    def _due(self, one: Subscription) -> float:
+        return max(one.heard, self._listening) + one.silence_s + MARGIN_S
+
+    def _require_life(self) -> None:
+        """Raise what silence means: a dead link, or dead subscriptions among others."""
+        now = monotonic()
+        silent = [one for one in self._subscriptions.by_id.values() if self._due(one) <= now]
+        if not silent:
+            return
+        longest = max(one.silence_s for one in silent) + MARGIN_S
+        if len(silent) < len(self._subscriptions.by_id):
+            raise SubscriptionLost(f"{len(silent)} of the subscriptions were silent for {longest:.1f} s")
+        raise NoAnswer(f"{self._session.url} was silent for {longest:.1f} s, not even a keep-alive came")
 
     async def _take(self, answers: list[asyncio.Task[bytes]]) -> None:
         batch = _Batch(received=time_ns())
@@ -157,10 +180,13 @@ class Publisher:
 
     async def _settle(self, batch: _Batch) -> None:
         """Store what a batch brings; raise what ends the loop."""
-        batch.overflows = overflows(batch.parts)
+        batch.overflows = have_overflow(batch.parts)
         if batch.overflows:
             batch.drafts += await self._on_overflow(batch.parts)
+        began = monotonic()
         await self._intake.store(batch.drafts, lambda: self._stored(batch), self._stay, self._news(batch))
+        if monotonic() - began > MARGIN_S:
+            self._listening = monotonic()
         if batch.loss:
             raise SubscriptionLost(batch.loss)
         if batch.trouble:
@@ -182,7 +208,7 @@ class Publisher:
             if fault.code in _GONE:
                 raise SubscriptionLost(str(fault)) from fault
             if fault.code == ua.StatusCodes.BadTooManyPublishRequests:
-                self._depth = max(1, self._depth - 1)
+                self._depth = self._allowed = max(1, self._depth - 1)
             elif fault.code not in _HARMLESS:
                 raise
             return None
@@ -193,6 +219,7 @@ class Publisher:
         if subscription is None:
             return  # of a subscription that was given up
         self.has_heard = True
+        subscription.heard = monotonic()
         message, last = published.message, batch.newest.get(subscription.id, subscription.last)
         gap = missing(last, message.sequence)
         if gap is None:
@@ -275,7 +302,8 @@ class Publisher:
         self._status.notifications += sum(draft.kind is not Kind.GAP for draft in batch.drafts)
         self._status.gaps += sum(draft.kind is Kind.GAP for draft in batch.drafts)
         self._status.events += len(batch.event_ids)
-        self._status.overflows += batch.overflows
+        if batch.overflows:
+            self._status.overflows += self._marks.count_overflows(batch.parts)
         self._status.last_value = batch.received if values else self._status.last_value
 
     async def _stay(self) -> None:
@@ -284,6 +312,15 @@ class Publisher:
             await self._subscriptions.touch(self._session)
         except GatewayError as error:
             _log.debug("subscriptions cannot be kept alive", source=self._intake.source, reason=str(error))
+
+
+def in_flight(subscriptions: Collection[Subscription], round_trip_s: float) -> int:
+    """How many PublishRequests keep every subscription answerable: one for it, and those that are under way.
+
+    Two more, so that the server can answer while the last answers are being stored.
+    """
+    under_way = sum(1 + int(round_trip_s * 1000 / one.interval_ms) for one in subscriptions)
+    return min(2 + under_way, MOST_IN_FLIGHT)
 
 
 def _status_trouble(body: bytes) -> GatewayError | None:

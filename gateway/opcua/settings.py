@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 _ADDRESS = r"^opc\.tcp://[^\s/]+(/\S*)?$"
 
+_PERCENT = re.compile(r"(100|\d{1,2})(\.\d+)? ?%")
+
 Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+
+
+def _checked_deadband(value: object) -> object:
+    if isinstance(value, str) and _PERCENT.fullmatch(value):
+        return value
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise ValueError("a deadband is a number in the unit of the tag, 0 or more, or a share of its range: '2 %'")
+    return number
+
+
+DeadbandSetting = Annotated[float | str, BeforeValidator(_checked_deadband)]
+"""By how much a value must change to be reported: a number in the tag's unit, or `2 %` of its EURange."""
 
 
 class SecuritySettings(BaseModel):
@@ -62,6 +81,27 @@ class BackfillSettings(BaseModel):
     timeout_s: float = Field(default=60.0, gt=0, description="For one answer to a HistoryRead.")
 
 
+class ItemSettings(BaseModel):
+    """How the tags that fit a pattern are monitored; what is left out is as for the whole server."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    match: tuple[str, ...] = Field(
+        min_length=1, description="Patterns on browse paths, as in include. The first entry that fits a tag is its own."
+    )
+    publishing_interval_ms: float | None = Field(default=None, gt=0, description="How often the server sends them.")
+    sampling_interval_ms: float | None = Field(default=None, ge=-1, description="How often the server looks.")
+    queue_size: int | None = Field(
+        default=None, ge=1, description="Values that the server keeps of each; 1: only the newest."
+    )
+    discard: Literal["oldest", "newest"] | None = Field(default=None, description="What a full queue drops.")
+    deadband: DeadbandSetting | None = Field(default=None, description="By how much a value must change.")
+
+    def chosen(self) -> dict[str, Any]:
+        """What differs from the settings of the server, by name."""
+        return self.model_dump(exclude={"match"}, exclude_none=True)
+
+
 class SourceSettings(BaseModel):
     """One OPC UA server."""
 
@@ -89,6 +129,16 @@ class SourceSettings(BaseModel):
     )
     queue_size: int = Field(
         default=1_000, ge=2, description="Values of a tag that the server keeps while the link is cut."
+    )
+    discard: Literal["oldest", "newest"] = Field(
+        default="oldest", description="What a full queue drops; newest: the end of an outage is lost."
+    )
+    deadband: DeadbandSetting = Field(
+        default=0.0,
+        description="By how much a number must change to be reported: in its unit, or `2 %` of its EURange.",
+    )
+    items: tuple[ItemSettings, ...] = Field(
+        default=(), description="Tags that are monitored otherwise, by patterns; each interval is a subscription."
     )
     keepalive_s: float = Field(
         default=5.0, gt=0, description="A server that is silent for longer (and a margin) counts as gone."

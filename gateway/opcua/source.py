@@ -12,9 +12,10 @@ from gateway.backoff import delay
 from gateway.contract import GatewayError
 from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
-from gateway.opcua.errors import NoAnswer, SubscriptionLost, in_words
+from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words
 from gateway.opcua.events import EventReader, find_event_types, monitor_events
-from gateway.opcua.identity import Identity, asked
+from gateway.opcua.granted import granted
+from gateway.opcua.identity import Identity
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import Overflows
@@ -25,10 +26,11 @@ from gateway.opcua.repair import Ladder, Rung
 from gateway.opcua.subscription import Subscriptions
 from gateway.opcua.tags import TagSet
 from gateway.opcua.takeover import Takeover
+from gateway.opcua.terms import Conditions
 from gateway.status import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Collection, Coroutine, Sequence
     from pathlib import Path
 
     from gateway.journal import Journal
@@ -60,12 +62,14 @@ class OpcUaSource:
         self._intake = Intake(journal, status)
         self._events = EventReader(settings.name)
         self._tags = TagSet(settings, journal, naming)
-        self._takeover = Takeover(settings, journal, state / f"{settings.name}.subscriptions.json")
-        self._subscriptions = Subscriptions(settings, self._takeover.changed)
+        self._conditions = Conditions(settings)
+        self._takeover = Takeover(settings.name, journal, state / f"{settings.name}.subscriptions.json")
+        self._subscriptions = Subscriptions(settings.name, settings.retry_item_s, self._takeover.changed)
         self._pending = PendingFile(state / f"{settings.name}.backfill.json")
         self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
         self._ladder = Ladder(settings, state / "pki")
         self._events_refused = ""
+        self._interrupted: set[int] = set()  # tags that missed something because their item had to be made anew
         self._remembered = False
         self._is_proven = True  # the subscriptions, where they were taken over, have delivered something since
         self._holes = asyncio.Event()  # history is missing and may be read
@@ -165,17 +169,16 @@ class OpcUaSource:
     async def _take_over(self, session: Session) -> bool:
         """Go on with the subscriptions of before, if the server transfers them.
 
-        A process that is new wants all current values: nobody in it knows those that do not change. Not where there is
-        an event item: node-opcua 2.182 reports that one as a data change then.
+        A process that is new wants all current values: nobody in it knows those that do not change.
         """
-        wants_all = not self._subscriptions.by_id and not self._settings.events
-        identity = await self._takeover.take(session, initial_values=wants_all)
-        if identity is None:
+        taken = await self._takeover.take(session, initial_values=not self._subscriptions.by_id)
+        if taken is None:
             return False
         self._is_proven = False
-        self._subscriptions.take(identity.subscriptions)
+        self._subscriptions.take(taken.subscriptions)
         self._marks.admit_ids(self._subscriptions.accepted)
-        self._events.types, self._events_refused = identity.types, identity.events_refused
+        self._events.types = taken.types
+        await self._interrupt(taken.lost)
         return True
 
     async def _begin_anew(self, session: Session, *, same_session: bool) -> None:
@@ -184,7 +187,7 @@ class OpcUaSource:
         self._is_proven = True
         self._cut()
         await self._pending.save(self._marks.pending, at_once=True)
-        await self._subscriptions.restart(session, same_session=same_session)
+        await self._subscriptions.restart(session, self._conditions.base, same_session=same_session)
 
     def _cut(self) -> None:
         self._marks.lose()
@@ -192,24 +195,47 @@ class OpcUaSource:
 
     async def _tend(self, session: Session, *, is_new: bool, after: str) -> NoReturn:
         """Monitor everything that is wanted, and go on looking for what is new or was rejected."""
-        await self._subscriptions.drop(session, self._subscriptions.accepted - self._tags.by_id.keys())
-        done = self._subscriptions.accepted | self._subscriptions.rejected.keys()
-        await self._subscriptions.add(session, [tag for tag in self._tags.tags() if tag.id not in done])
+        await self._bring(session)
         if is_new:
             await self._announce_loss(after)
-            await self._monitor_events(session)
         while True:
+            await self._watch_events(session)
             until = monotonic() + await self._browse(session)
             while monotonic() < until:
                 self._show_silent()
                 await self._takeover.note(self._identity(session))
                 await asyncio.sleep(_TICK_S)
                 if await self._subscriptions.retry(session):
+                    self._status.granted = granted(self._subscriptions.by_id.values())
                     self._holes.set()
 
+    async def _bring(self, session: Session) -> None:
+        """Have every tag monitored as the settings say; what is monitored so already is not touched."""
+        wishes = map(self._conditions.wish, self._tags.tags())
+        steps = self._subscriptions.compare(wishes, self._conditions.base)
+        await self._interrupt(steps.moved)
+        await self._subscriptions.carry_out(session, steps)
+        await self._announce_interrupted()
+        self._status.granted = granted(self._subscriptions.by_id.values())
+
+    async def _interrupt(self, tag_ids: Collection[int]) -> None:
+        """Note what these tags will miss until they are monitored again."""
+        tags = [self._tags.by_id[tag_id] for tag_id in tag_ids if tag_id in self._tags.by_id]
+        with_history = self._historised(tags)
+        self._marks.cut(with_history, 0)
+        self._interrupted |= {tag.id for tag in tags} - {tag.id for tag in with_history}
+        await self._pending.save(self._marks.pending, at_once=bool(with_history))
+
+    async def _announce_interrupted(self) -> None:
+        """Say what of these tags nobody can give."""
+        known = [tag_id for tag_id in self._interrupted if self._marks.last[tag_id]]
+        self._interrupted.clear()
+        if known:
+            since = min(int(self._marks.last[tag_id]) for tag_id in known)
+            await self._intake.announce(known, since, time_ns(), "no history to read what was missed: monitored anew")
+
     def _identity(self, session: Session) -> Identity:
-        subscriptions = tuple(self._subscriptions.by_id.values())
-        return Identity(session.life, asked(self._settings), subscriptions, self._events.types, self._events_refused)
+        return Identity(session.life, tuple(self._subscriptions.by_id.values()), self._events.types)
 
     async def _announce_loss(self, after: str) -> None:
         """Say what was lost of the tags that have no history to read it from."""
@@ -219,16 +245,28 @@ class OpcUaSource:
         if since and lost:
             await self._intake.announce(lost, since, time_ns(), f"no history to read what was missed: {after}")
 
-    async def _monitor_events(self, session: Session) -> None:
-        if self._settings.events:
-            self._events.types = await find_event_types(session)
-            first = next(iter(self._subscriptions.by_id.values()))
-            self._events_refused = await monitor_events(session, first, self._events.types)
+    async def _watch_events(self, session: Session) -> None:
+        """Have a subscription for the events of the Server object, or none if they are not wanted."""
+        here = [one.id for one in self._subscriptions.by_id.values() if one.events]
+        self._events_refused = ""
+        if here and not self._settings.events:
+            await self._subscriptions.end(session, here)
+        if here or not self._settings.events:
+            return
+        try:
+            made = await self._subscriptions.create(session, self._conditions.base, events=True)
+        except ServiceFault as fault:
+            self._events_refused = str(fault)
+            return
+        self._events.types = await find_event_types(session)
+        self._events_refused = await monitor_events(session, made.id, self._events.types)
+        if self._events_refused:
+            await self._subscriptions.end(session, [made.id])
 
     async def _browse(self, session: Session) -> float:
         """Have the tags that the server has now. In how many seconds to look again."""
         try:
-            came, went = await self._tags.browse(session)
+            came, _ = await self._tags.browse(session)
         except JournalError as error:
             _log.error("new tags cannot be noted, they wait", source=self._settings.name, reason=str(error))
             self._status.connection.become(self._status.connection.link, str(error))
@@ -236,8 +274,7 @@ class OpcUaSource:
         self._marks.admit(came)
         self._marks.cut(self._historised(came), self._first_history())
         await self._pending.save(self._marks.pending, at_once=bool(came))
-        await self._subscriptions.add(session, came)
-        await self._subscriptions.drop(session, [tag.id for tag in went])
+        await self._bring(session)
         self._status.tags = len(self._tags.by_node)
         self._holes.set()
         return self._settings.rebrowse_s or float("inf")
@@ -268,7 +305,8 @@ class OpcUaSource:
         return [tag for tag in tags if tag.historised and self._settings.backfill.enabled]
 
     def _readable(self) -> list[Tag]:
-        return [tag for tag in self._historised(self._tags.tags()) if tag.id in self._subscriptions.accepted]
+        accepted = self._subscriptions.accepted
+        return [tag for tag in self._historised(self._tags.tags()) if tag.id in accepted]
 
     def _first_history(self) -> int:
         back = self._settings.backfill.first_history_s

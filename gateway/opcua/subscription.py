@@ -1,4 +1,4 @@
-"""Subscriptions and their monitored items: made in chunks, rejected items tried again, one bad node disturbs nobody."""
+"""Subscriptions and their monitored items: brought to what is wanted, what the server rejects tried again."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 import structlog
 from asyncua import ua
 
-from gateway.opcua.errors import ServiceFault, in_words, is_bad
+from gateway.opcua.errors import ServiceFault
+from gateway.opcua.items import Asked, Item, Refusal, create_items, delete_items, modify_items, revised
 from gateway.opcua.nodes import UnknownNamespaceError
-from gateway.opcua.session import in_chunks
+from gateway.opcua.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from gateway.opcua.plan import Plan
     from gateway.opcua.session import Session
-    from gateway.opcua.settings import SourceSettings
-    from gateway.values import Tag
+    from gateway.opcua.terms import Pace, Parameters, Wish
 
 _MOST_NOTIFICATIONS = 10_000  # in one message: a record of the journal has room for 2^20
 _LONGEST_RETRY_S = 300.0
+_GONE = frozenset({ua.StatusCodes.BadNoSubscription, ua.StatusCodes.BadSubscriptionIdInvalid})
 
 _log = structlog.get_logger(__name__)
 
@@ -37,10 +39,13 @@ class Subscription:
     """One subscription as the server revised it."""
 
     id: int
+    pace: Pace  # as it was asked for
     interval_ms: float
     keepalive: int  # publishing intervals without data until the server says that it lives
+    events: bool = False  # it has the event item, and nothing else
     last: int = 0  # number of the newest message that the journal has
-    items: dict[int, int] = field(default_factory=dict)  # tag id -> monitored item id
+    heard: float = field(default_factory=monotonic)  # when a message of it came
+    items: dict[int, Item] = field(default_factory=dict)  # by tag id
     token: str = field(default_factory=partial(token_hex, 8))  # names it in the journal; ids come again with the years
     available: tuple[int, ...] = ()  # messages that the server kept when it transferred the subscription
 
@@ -54,7 +59,7 @@ class Subscription:
 class Rejection:
     """An item that the server does not want, why, and when it is tried again."""
 
-    tag: Tag
+    wish: Wish
     reason: str
     attempts: int
     due: float  # on the monotonic clock
@@ -63,142 +68,199 @@ class Rejection:
 class Subscriptions:
     """All subscriptions of one source and what is in them."""
 
-    def __init__(self, settings: SourceSettings, changed: Callable[[], Awaitable[None]] = _nothing) -> None:
-        self._settings = settings
-        self._changed = changed  # called before what is monitored changes
+    def __init__(self, source: str, retry_s: float, changed: Callable[[], Awaitable[None]] = _nothing) -> None:
+        self._source = source
+        self.retry_s = retry_s  # first pause before a rejected tag is tried again
+        self._changed = changed  # called before anything changes that must be known to go on with the subscriptions
         self.by_id: dict[int, Subscription] = {}
         self.rejected: dict[int, Rejection] = {}
-        self.accepted: set[int] = set()
+
+    @property
+    def accepted(self) -> set[int]:
+        """Tags that the server monitors."""
+        return {tag_id for one in self.by_id.values() for tag_id in one.items}
 
     def take(self, subscriptions: Iterable[Subscription]) -> None:
         """Go on with these, which are the session's now."""
         self.by_id = {one.id: one for one in subscriptions}
         self.rejected.clear()
-        self.accepted = {tag_id for one in self.by_id.values() for tag_id in one.items}
 
-    async def restart(self, session: Session, *, same_session: bool) -> None:
+    async def restart(self, session: Session, base: Pace, *, same_session: bool) -> None:
         """Begin anew with one empty subscription. The old ones are deleted if they belong to this very session.
 
         Not by another one: a server that restarted may have given the same numbers to others.
         """
-        if self.by_id and same_session:
-            await self._delete(session)
+        if same_session:
+            await self._delete(session, list(self.by_id))
         self.by_id.clear()
         self.rejected.clear()
-        self.accepted.clear()
-        await self._create(session)
+        await self.create(session, base)
 
-    async def _delete(self, session: Session) -> None:
-        try:
-            await session.ask(session.services.delete_subscriptions, list(self.by_id))
-        except ServiceFault as fault:
-            _log.info("old subscriptions are gone already", source=self._settings.name, reason=str(fault))
+    def compare(self, wishes: Iterable[Wish], base: Pace) -> Plan:
+        """What has to be done so that exactly these tags are monitored, as wished. Changes nothing.
 
-    async def _create(self, session: Session) -> Subscription:
+        This is how new settings, found nodes and what was taken over become what runs, also while values come:
+
+            plan = subscriptions.compare((conditions.wish(tag) for tag in tags), conditions.base)
+            …  # note what plan.moved will miss
+            await subscriptions.carry_out(session, plan)
+
+        Tags whose terms are as before are in no step and miss nothing. One whose sampling, queue or deadband differs
+        is modified in place. One that is rejected now waits for its time (retry()), unless its terms are new.
+        """
+        wanted = {wish.tag.id: wish for wish in wishes}
+        now = monotonic()
+        waiting = {
+            tag_id
+            for tag_id, rejection in self.rejected.items()
+            if rejection.due > now and tag_id in wanted and rejection.wish.terms == wanted[tag_id].terms
+        }
+        return plan(self.by_id.values(), wanted, base, waiting)
+
+    async def carry_out(self, session: Session, steps: Plan) -> None:
+        """Do what compare() has found. What the server rejects is remembered with the reason."""
+        for tag_id in self.rejected.keys() - steps.wishes.keys():
+            del self.rejected[tag_id]
+        if steps.is_done:
+            return
         await self._changed()
-        interval = self._settings.publishing_interval_ms
-        keepalive = max(1, round(self._settings.keepalive_s * 1000 / interval))
+        for number, pace in steps.retime.items():
+            await self._retime(session, self.by_id[number], pace)
+        for number, tag_ids in steps.modify.items():
+            await self._modify(session, self.by_id[number], [steps.wishes[tag_id] for tag_id in tag_ids])
+        for number, tag_ids in steps.delete.items():
+            items = self.by_id[number].items
+            await delete_items(session, number, [items.pop(tag_id).id for tag_id in tag_ids])
+        for pace, tag_ids in steps.create.items():
+            await self._add(session, pace, [steps.wishes[tag_id] for tag_id in tag_ids])
+        await self.end(session, steps.end)
+
+    async def retry(self, session: Session) -> int:
+        """Try again what is due; how many of them the server takes now."""
+        now = monotonic()
+        due = [rejection.wish for rejection in self.rejected.values() if rejection.due <= now]
+        if due:
+            await self._changed()
+        for pace in dict.fromkeys(wish.terms.pace for wish in due):
+            await self._add(session, pace, [wish for wish in due if wish.terms.pace == pace])
+        return sum(wish.tag.id not in self.rejected for wish in due)
+
+    async def create(self, session: Session, pace: Pace, *, events: bool = False) -> Subscription:
+        """One more subscription. ServiceFault where the server has enough of them."""
+        await self._changed()
         wanted = ua.CreateSubscriptionParameters(
-            RequestedPublishingInterval=interval,
-            RequestedMaxKeepAliveCount=keepalive,
-            RequestedLifetimeCount=max(3 * keepalive, round(self._settings.lifetime_s * 1000 / interval)),
+            RequestedPublishingInterval=pace.publishing_ms,
+            RequestedMaxKeepAliveCount=pace.keepalive,
+            RequestedLifetimeCount=pace.lifetime,
             MaxNotificationsPerPublish=_MOST_NOTIFICATIONS,
             PublishingEnabled=True,
         )
         got = await session.create_subscription(wanted)
-        made = Subscription(
-            int(got.SubscriptionId), float(got.RevisedPublishingInterval), int(got.RevisedMaxKeepAliveCount)
-        )
+        revised_ms, keepalive = float(got.RevisedPublishingInterval), int(got.RevisedMaxKeepAliveCount)
+        made = Subscription(int(got.SubscriptionId), pace, revised_ms, keepalive, events)
         self.by_id[made.id] = made
-        _log.info(
-            "subscription created", source=self._settings.name, interval_ms=made.interval_ms, keepalive=made.keepalive
-        )
+        _log.info("subscription created", source=self._source, interval_ms=revised_ms, keepalive=keepalive)
         return made
 
-    async def add(self, session: Session, tags: Sequence[Tag]) -> None:
-        """Monitor these tags; those that the server rejects are remembered with the reason."""
+    async def end(self, session: Session, numbers: Sequence[int]) -> None:
+        """Delete these subscriptions with all that is in them."""
+        await self._delete(session, numbers)
+        for number in numbers:
+            del self.by_id[number]
+
+    async def _delete(self, session: Session, numbers: Sequence[int]) -> None:
+        try:
+            if numbers:
+                await session.ask(session.services.delete_subscriptions, list(numbers))
+        except ServiceFault as fault:
+            _log.info("old subscriptions are gone already", source=self._source, reason=str(fault))
+
+    async def _retime(self, session: Session, one: Subscription, pace: Pace) -> None:
+        wanted = ua.ModifySubscriptionParameters(
+            one.id, pace.publishing_ms, pace.lifetime, pace.keepalive, _MOST_NOTIFICATIONS
+        )
+        one.pace = pace
+        try:
+            got = await session.ask(session.services.update_subscription, wanted)
+        except ServiceFault as fault:
+            _raise_if_gone(fault)
+            _log.warning("subscription keeps its old interval", source=self._source, reason=str(fault))
+            return
+        one.interval_ms, one.keepalive = float(got.RevisedPublishingInterval), int(got.RevisedMaxKeepAliveCount)
+
+    async def _modify(self, session: Session, one: Subscription, wishes: Sequence[Wish]) -> None:
+        asked = [
+            Asked(wish.tag.id, wish.terms.parameters, item_id=one.items[wish.tag.id].id) for wish in wishes
+        ]
+        try:
+            outcomes = await modify_items(session, one.id, asked)
+        except ServiceFault as fault:
+            _raise_if_gone(fault)
+            outcomes = [Refusal(fault.code)] * len(asked)
+        for wanted, outcome in zip(asked, outcomes, strict=True):
+            known = one.items[wanted.handle]
+            kept = outcome if isinstance(outcome, Item) else _unmodified(known, wanted.parameters, outcome)
+            one.items[wanted.handle] = kept
+
+    async def _add(self, session: Session, pace: Pace, wishes: Sequence[Wish]) -> None:
+        """Monitor these tags, in as many subscriptions as it takes."""
         position = 0
-        while position < len(tags):
-            subscription, room = await self._with_room(session)
-            part = tags[position : position + room]
-            await in_chunks(part, session.limits.items, partial(self._add, session, subscription))
+        while position < len(wishes):
+            try:
+                subscription, room = await self._with_room(session, pace)
+            except ServiceFault as fault:
+                for wish in wishes[position:]:
+                    self._reject(wish, f"no subscription for it: {fault}")
+                return
+            part = wishes[position : position + room]
+            await self._fill(session, subscription, part)
             position += len(part)
 
-    async def _with_room(self, session: Session) -> tuple[Subscription, int]:
+    async def _with_room(self, session: Session, pace: Pace) -> tuple[Subscription, int]:
         most = session.limits.items_per_subscription
-        for subscription in self.by_id.values():
-            if len(subscription.items) < most:
-                return subscription, most - len(subscription.items)
-        return await self._create(session), most
+        for one in self.by_id.values():
+            if one.pace == pace and not one.events and len(one.items) < most:
+                return one, most - len(one.items)
+        return await self.create(session, pace), most
 
-    async def _add(self, session: Session, subscription: Subscription, tags: Sequence[Tag]) -> list[bool]:
-        await self._changed()
-        found = [(tag, node) for tag in tags if (node := self._resolved(session, tag)) is not None]
-        parameters = ua.CreateMonitoredItemsParameters(
-            SubscriptionId=subscription.id,
-            TimestampsToReturn=ua.TimestampsToReturn.Source,
-            ItemsToCreate=[self._item(tag.id, node) for tag, node in found],
-        )
-        results = await session.ask(session.services.create_monitored_items, parameters) if found else []
-        for (tag, _), result in zip(found, results, strict=True):
-            if is_bad(result.StatusCode.value):
-                self._reject(tag, in_words(result.StatusCode.value))
-            else:
-                subscription.items[tag.id] = int(result.MonitoredItemId)
-                self.accepted.add(tag.id)
-                self.rejected.pop(tag.id, None)
-        return [tag.id in self.accepted for tag in tags]
+    async def _fill(self, session: Session, subscription: Subscription, wishes: Sequence[Wish]) -> None:
+        asked: dict[int, Asked] = {}
+        for wish in wishes:
+            try:
+                node = session.namespaces.node(wish.tag.node)
+                asked[wish.tag.id] = Asked(wish.tag.id, wish.terms.parameters, node)
+            except UnknownNamespaceError as error:
+                self._reject(wish, str(error))
+        outcomes = dict(zip(asked, await create_items(session, subscription.id, list(asked.values())), strict=True))
+        for wish in wishes:
+            outcome = outcomes.get(wish.tag.id)
+            if isinstance(outcome, Refusal):
+                self._reject(wish, str(outcome))
+            elif outcome is not None:
+                subscription.items[wish.tag.id] = outcome
+                self.rejected.pop(wish.tag.id, None)
 
-    def _resolved(self, session: Session, tag: Tag) -> ua.NodeId | None:
-        try:
-            return session.namespaces.node(tag.node)
-        except UnknownNamespaceError as error:
-            self._reject(tag, str(error))
-            return None
-
-    def _item(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
-        return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
-            MonitoringMode=ua.MonitoringMode.Reporting,
-            RequestedParameters=ua.MonitoringParameters(
-                ClientHandle=handle,
-                SamplingInterval=self._settings.sampling_interval_ms,
-                QueueSize=self._settings.queue_size,
-                DiscardOldest=True,
-            ),
-        )
-
-    def _reject(self, tag: Tag, reason: str) -> None:
+    def _reject(self, wish: Wish, reason: str) -> None:
+        tag = wish.tag
         attempts = self.rejected[tag.id].attempts + 1 if tag.id in self.rejected else 1
-        pause = min(self._settings.retry_item_s * 2 ** (attempts - 1), _LONGEST_RETRY_S)
-        self.rejected[tag.id] = Rejection(tag, reason, attempts, monotonic() + pause)
+        pause = min(self.retry_s * 2 ** (attempts - 1), _LONGEST_RETRY_S)
+        self.rejected[tag.id] = Rejection(wish, reason, attempts, monotonic() + pause)
         if attempts == 1:
-            _log.warning("tag rejected by the server", source=tag.source, tag="/".join(tag.path), reason=reason)
-
-    async def retry(self, session: Session) -> int:
-        """Try again what is due; how many of them the server takes now."""
-        due = [one.tag for one in self.rejected.values() if one.due <= monotonic()]
-        await self.add(session, due)
-        return sum(tag.id in self.accepted for tag in due)
-
-    async def drop(self, session: Session, tag_ids: Iterable[int]) -> None:
-        """Stop monitoring, and trying to monitor, tags that are no longer wanted."""
-        ids = set(tag_ids)
-        for tag_id in ids:
-            self.rejected.pop(tag_id, None)
-        self.accepted -= ids
-        for subscription in self.by_id.values():
-            items = [subscription.items.pop(tag_id) for tag_id in ids & subscription.items.keys()]
-            delete = partial(self._drop, session, subscription.id)
-            await in_chunks(items, session.limits.items, delete)
-
-    async def _drop(self, session: Session, subscription: int, items: Sequence[int]) -> list[ua.StatusCode]:
-        await self._changed()
-        parameters = ua.DeleteMonitoredItemsParameters(SubscriptionId=subscription, MonitoredItemIds=list(items))
-        results: list[ua.StatusCode] = await session.ask(session.services.delete_monitored_items, parameters)
-        return results
+            _log.warning("tag rejected by the server", source=self._source, tag="/".join(tag.path), reason=reason)
 
     async def touch(self, session: Session) -> None:
         """Let the server know that its subscriptions are wanted though nobody takes what they have now."""
         parameters = ua.SetPublishingModeParameters(PublishingEnabled=True, SubscriptionIds=list(self.by_id))
         await session.ask(session.services.set_publishing_mode, parameters)
+
+
+def _unmodified(item: Item, asked: Parameters, refusal: Refusal) -> Item:
+    """The item as it goes on, with what it should have been."""
+    before = item.revised
+    return Item(item.id, asked, revised(before.sampling_ms, before.queue_size, f"not modified: {refusal}"))
+
+
+def _raise_if_gone(fault: ServiceFault) -> None:
+    """Pass on that there is no such subscription: it must be made anew."""
+    if fault.code in _GONE:
+        raise fault

@@ -24,8 +24,8 @@ from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import dropped_before
 from gateway.opcua.publish import Publisher
 from gateway.opcua.sequence import due, following, missing
-from gateway.opcua.settings import SourceSettings
 from gateway.opcua.subscription import Subscription, Subscriptions
+from gateway.opcua.terms import Pace
 from gateway.opcua.wire import Body, Message, publish_response, republish_response
 from gateway.status import Link, SourceStatus
 from gateway.store.bodies import gap_body, read_event, read_gap
@@ -122,8 +122,9 @@ class Rig:
         self.marks = Marks()
         self.marks.admit([Tag(1, "plant", "i=1", ("Speed",), DataType.DOUBLE)])
         self.losses = 0
-        subscriptions = Subscriptions(SourceSettings(name="plant", url=script.url))
-        subscriptions.by_id[ID] = self.subscription = Subscription(ID, 10, keepalive, last=last)
+        subscriptions = Subscriptions("plant", 1.0)
+        self.subscription = Subscription(ID, Pace(10, 1, 60), 10, keepalive, last=last)
+        subscriptions.by_id[ID] = self.subscription
         self.events = EventReader("plant")
         intake = Intake(self.journal, self.status)
         self.publisher = Publisher(
