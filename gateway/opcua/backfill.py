@@ -58,7 +58,7 @@ class Backfill:
         file: PendingFile,
         wanted: Callable[[], Sequence[Tag]],
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._intake = intake
         self._marks = marks
         self._status = status
@@ -69,7 +69,7 @@ class Backfill:
 
     async def run(self, session: Session) -> None:
         """Read what is missing of the tags that are wanted, oldest hole first. Raises NotConnected, SessionLost."""
-        self._at_once = self._settings.nodes_per_call
+        self._at_once = self.settings.nodes_per_call
         self._alone.clear()
         while tags := self._open():
             while tags:
@@ -77,7 +77,7 @@ class Backfill:
                 del tags[: len(together)]
                 await self._fill(session, together)
                 await self._file.save(self._marks.pending)
-                await asyncio.sleep(self._settings.pause_s)
+                await asyncio.sleep(self.settings.pause_s)
 
     def _open(self) -> list[Tag]:
         """The tags to read, oldest hole first."""
@@ -97,7 +97,7 @@ class Backfill:
         stretches = [Stretch(tag.id, session.namespaces.node(tag.node)) for tag in tags]
         try:
             while stretches:
-                pages = await read_pages(session, stretches, start, end, self._settings)
+                pages = await read_pages(session, stretches, start, end, self.settings)
                 stretches = await self._take(stretches, pages, end)
         except ServiceFault as fault:
             await self._give_up([one.tag_id for one in stretches], end, str(fault))
@@ -147,7 +147,7 @@ class Backfill:
 
     def _hides_more(self, page: HistoryPage) -> bool:
         """Whether a full page without continuation point is not the end, as with servers that have no such points."""
-        return int.from_bytes(page.values[:4], "little", signed=True) >= self._settings.values_per_node
+        return int.from_bytes(page.values[:4], "little", signed=True) >= self.settings.values_per_node
 
     def _new_values(self, tag_id: int, page: HistoryPage) -> tuple[bytes, int, int]:
         """The values of a page that lie in the tag's hole, how many they are, and how far the hole is filled by it."""

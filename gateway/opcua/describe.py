@@ -33,6 +33,7 @@ _ENUMERATION = standard(ua.ObjectIds.Enumeration)
 _LARGEST_ENUM = 1_024
 _DEEPEST_TYPE = 20
 _NAN = float("nan")
+_UNKNOWN = frozenset({ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid})
 
 
 async def describe(session: Session, found: Sequence[Found], source: str, naming: Naming) -> list[Tag]:
@@ -58,6 +59,23 @@ async def read_attributes(session: Session, wanted: Sequence[tuple[ua.NodeId, ua
         return [_good(result) for result in results]
 
     return await in_chunks(reads, session.limits.read, read)
+
+
+async def unknown_nodes(session: Session, tags: Sequence[Tag]) -> list[Tag]:
+    """Those of the tags whose node the server does not know: it says so itself."""
+
+    async def read(part: Sequence[Tag]) -> list[bool]:
+        reads = [
+            ua.ReadValueId(NodeId=session.namespaces.node(tag.node), AttributeId=ua.AttributeIds.NodeClass)
+            for tag in part
+        ]
+        parameters = ua.ReadParameters(NodesToRead=reads, TimestampsToReturn=ua.TimestampsToReturn.Neither)
+        results = await session.ask(session.services.read, parameters)
+        return [result.StatusCode is not None and result.StatusCode.value in _UNKNOWN for result in results]
+
+    here = [tag for tag in tags if session.namespaces.has(tag.node)]
+    answers = dict(zip((tag.node for tag in here), await in_chunks(here, session.limits.read, read), strict=True))
+    return [tag for tag in tags if answers.get(tag.node, True)]
 
 
 def _good(result: ua.DataValue) -> Any:  # noqa: ANN401 - any attribute

@@ -147,9 +147,7 @@ async def _create(session: Session, subscription: int, wanted: Sequence[Asked]) 
     ]
     parameters = ua.CreateMonitoredItemsParameters(subscription, ua.TimestampsToReturn.Source, requests)
     results = await session.ask(session.services.create_monitored_items, parameters)
-    return [
-        _outcome(asked, int(result.MonitoredItemId), result) for asked, result in zip(wanted, results, strict=True)
-    ]
+    return [_outcome(asked, int(result.MonitoredItemId), result) for asked, result in zip(wanted, results, strict=True)]
 
 
 async def _modify(session: Session, subscription: int, wanted: Sequence[Asked]) -> _Outcomes:

@@ -113,6 +113,10 @@ class Marks:
         """Tags whose newest value has a bad status."""
         return [int(i) for i in np.flatnonzero(self.status >= BAD)]
 
+    def overflowing_ids(self) -> list[int]:
+        """Tags whose queue at the server was too short at some time."""
+        return [int(i) for i in np.flatnonzero(self.overflows)]
+
 
 def have_overflow(parts: Iterable[Part]) -> bool:
     """Whether one of these values says that others before it were lost at the server."""

@@ -48,10 +48,15 @@ class Namespaces:
             raise UnknownNamespaceError(f"namespace index {index} of {len(self.uris)}")
         return self.uris[index]
 
+    def has(self, text: str) -> bool:
+        """Whether the server has the namespace of such a text now."""
+        scope, separator, _ = text.removeprefix("nsu=").partition(";")
+        return not text.startswith("nsu=") or (separator != "" and _plain(scope) in self._index)
+
     def node(self, text: str) -> ua.NodeId:
         """The NodeId of such a text on this server. UnknownNamespaceError where the server has not its namespace."""
         scope, _, identifier = text.removeprefix("nsu=").partition(";") if text.startswith("nsu=") else ("", "", text)
-        uri = scope.replace("%3B", ";").replace("%25", "%")
+        uri = _plain(scope)
         if uri and uri not in self._index:
             raise UnknownNamespaceError(f"the server has no namespace {uri}")
         kind, read = _READ[identifier[0]]
@@ -74,6 +79,10 @@ def standard(number: int) -> ua.NodeId:
 
 def _node_id(identifier: Any, index: int, kind: ua.NodeIdType) -> ua.NodeId:  # noqa: ANN401 - int, str, bytes or UUID
     return ua.NodeId(identifier, index, kind)  # type: ignore[arg-type]  # the library's own int
+
+
+def _plain(scope: str) -> str:
+    return scope.replace("%3B", ";").replace("%25", "%")
 
 
 def _escaped(uri: str) -> str:

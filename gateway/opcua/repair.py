@@ -55,7 +55,7 @@ class Ladder:
     """Holds the session of one source. climb() is the only place where sessions are made."""
 
     def __init__(self, settings: SourceSettings, pki: Path) -> None:
-        self._settings = settings
+        self.settings = settings
         self._pki = pki
         self._session: Session | None = None
 
@@ -67,15 +67,15 @@ class Ladder:
             if session is not None:
                 self._session = session
                 took = round(monotonic() - began, 3)
-                _log.info("connected", source=self._settings.name, rung=rung.value, took_s=took)
+                _log.info("connected", source=self.settings.name, rung=rung.value, took_s=took)
                 return session, rung
-        raise NotConnected(f"{self._settings.url}: no way back was found")
+        raise NotConnected(f"{self.settings.url}: no way back was found")
 
     async def _try(self, rung: Rung) -> Session | None:
         session = self._session
         if rung is Rung.RENEW:
             await self.close()
-            return await Session.connect(self._settings, self._pki)
+            return await Session.connect(self.settings, self._pki)
         if session is None or rung is Rung.RECREATE:
             return session
         return session if await session.reopen() else None

@@ -169,3 +169,11 @@ class SourceSettings(BaseModel):
         if self.lifetime_s < 3 * self.keepalive_s:
             raise ValueError("lifetime_s must be at least three times keepalive_s (OPC 10000-4, 5.14.2)")
         return self
+
+
+_OF_THE_SESSION = ("name", "url", "security", "timeout_s")
+
+
+def is_same_session(one: SourceSettings, other: SourceSettings) -> bool:
+    """Whether a running source can go on with the other settings: all that differs are tags and how they are taken."""
+    return all(getattr(one, name) == getattr(other, name) for name in _OF_THE_SESSION)

@@ -71,6 +71,7 @@ class OpcUaSource:
         self._events_refused = ""
         self._interrupted: set[int] = set()  # tags that missed something because their item had to be made anew
         self._remembered = False
+        self._is_stale = False  # the server is to be looked at again at once
         self._is_proven = True  # the subscriptions, where they were taken over, have delivered something since
         self._holes = asyncio.Event()  # history is missing and may be read
         self._overflows = Overflows(
@@ -80,6 +81,20 @@ class OpcUaSource:
             lambda: self._historised(self._tags.tags()),
             self._holes.set,
         )
+
+    def change(self, settings: SourceSettings) -> None:
+        """Go on with these settings, connected or not. What they leave as it is goes on without a missing value.
+
+        For settings that is_same_session() allows; with others a source must be made anew. Tags that are wanted or
+        unwanted now come and leave, items and subscriptions are modified where they are, within a second.
+        """
+        self._settings = settings
+        self._tags.select(settings)
+        self._conditions = Conditions(settings)
+        self._subscriptions.retry_s = settings.retry_item_s
+        self._backfill.settings = settings.backfill
+        self._ladder.settings = settings
+        self._is_stale = True
 
     async def run(self) -> NoReturn:
         """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""
@@ -199,14 +214,15 @@ class OpcUaSource:
         if is_new:
             await self._announce_loss(after)
         while True:
+            self._is_stale = False
             await self._watch_events(session)
             until = monotonic() + await self._browse(session)
-            while monotonic() < until:
+            while monotonic() < until and not self._is_stale:
                 self._show_silent()
                 await self._takeover.note(self._identity(session))
                 await asyncio.sleep(_TICK_S)
                 if await self._subscriptions.retry(session):
-                    self._status.granted = granted(self._subscriptions.by_id.values())
+                    self._show_granted()
                     self._holes.set()
 
     async def _bring(self, session: Session) -> None:
@@ -216,7 +232,7 @@ class OpcUaSource:
         await self._interrupt(steps.moved)
         await self._subscriptions.carry_out(session, steps)
         await self._announce_interrupted()
-        self._status.granted = granted(self._subscriptions.by_id.values())
+        self._show_granted()
 
     async def _interrupt(self, tag_ids: Collection[int]) -> None:
         """Note what these tags will miss until they are monitored again."""
@@ -266,18 +282,28 @@ class OpcUaSource:
     async def _browse(self, session: Session) -> float:
         """Have the tags that the server has now. In how many seconds to look again."""
         try:
-            came, _ = await self._tags.browse(session)
+            changed = await self._tags.browse(session)
         except JournalError as error:
             _log.error("new tags cannot be noted, they wait", source=self._settings.name, reason=str(error))
             self._status.connection.become(self._status.connection.link, str(error))
             return _JOURNAL_S
-        self._marks.admit(came)
-        self._marks.cut(self._historised(came), self._first_history())
-        await self._pending.save(self._marks.pending, at_once=bool(came))
+        self._marks.admit(changed.came)
+        self._marks.cut(self._historised(changed.came), self._first_history())
+        await self._pending.save(self._marks.pending, at_once=bool(changed.came))
         await self._bring(session)
-        self._status.tags = len(self._tags.by_node)
+        await self._give_up_history(changed.gone)
+        self._status.tags, self._status.gone = len(self._tags.by_node), dict(self._tags.gone)
         self._holes.set()
         return self._settings.rebrowse_s or float("inf")
+
+    async def _give_up_history(self, gone: Sequence[Tag]) -> None:
+        """Say what was still to be read of tags that the server has removed."""
+        holes = [tag.id for tag in gone if self._marks.pending[tag.id]]
+        if holes:
+            since = min(int(self._marks.pending[tag_id]) for tag_id in holes)
+            reason = "the server removed the node before its history was read"
+            await self._intake.announce(holes, since, time_ns(), reason)
+            self._marks.pending[holes] = 0
 
     async def _fill(self, session: Session) -> NoReturn:
         """Read what is missing from history, whenever something is."""
@@ -299,7 +325,13 @@ class OpcUaSource:
         reasons |= {i: in_words(int(self._marks.status[i])) for i in self._marks.bad_ids()}
         reasons |= {i: rejection.reason for i, rejection in self._subscriptions.rejected.items()}
         silent = {"/".join(tags[i].path): reason for i, reason in reasons.items() if i in tags}
+        self._status.overflowing = {
+            "/".join(tags[i].path): int(self._marks.overflows[i]) for i in self._marks.overflowing_ids() if i in tags
+        }
         self._status.silent = silent | ({"Server (events)": self._events_refused} if self._events_refused else {})
+
+    def _show_granted(self) -> None:
+        self._status.granted = granted(self._subscriptions.by_id.values())
 
     def _historised(self, tags: Sequence[Tag]) -> list[Tag]:
         return [tag for tag in tags if tag.historised and self._settings.backfill.enabled]

@@ -189,9 +189,7 @@ class Subscriptions:
         one.interval_ms, one.keepalive = float(got.RevisedPublishingInterval), int(got.RevisedMaxKeepAliveCount)
 
     async def _modify(self, session: Session, one: Subscription, wishes: Sequence[Wish]) -> None:
-        asked = [
-            Asked(wish.tag.id, wish.terms.parameters, item_id=one.items[wish.tag.id].id) for wish in wishes
-        ]
+        asked = [Asked(wish.tag.id, wish.terms.parameters, item_id=one.items[wish.tag.id].id) for wish in wishes]
         try:
             outcomes = await modify_items(session, one.id, asked)
         except ServiceFault as fault:

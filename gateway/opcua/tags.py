@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import structlog
 
 from gateway.opcua.browse import find_variables
-from gateway.opcua.describe import describe
+from gateway.opcua.describe import describe, unknown_nodes
 from gateway.opcua.nodes import UnknownNamespaceError
 from gateway.opcua.patterns import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gateway.journal import Journal
     from gateway.naming import Naming
@@ -21,7 +24,18 @@ if TYPE_CHECKING:
     from gateway.opcua.settings import SourceSettings
     from gateway.values import Tag
 
+_LATE_S = 120.0
+
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a look at the server has changed."""
+
+    came: tuple[Tag, ...] = ()
+    gone: tuple[Tag, ...] = ()  # the server no longer has them
+    unwanted: tuple[Tag, ...] = ()  # the settings no longer want them
 
 
 class TagSet:
@@ -29,11 +43,19 @@ class TagSet:
 
     def __init__(self, settings: SourceSettings, journal: Journal, naming: Naming) -> None:
         self._source = settings.name
-        self._selection = Selection.of(settings.roots, settings.include, settings.exclude)
         self._journal = journal
         self._naming = naming
-        self._browsed = False
+        self._life: tuple[str, ...] = ()  # of the server, as last seen
+        self._late = 0.0  # until when nodes that this life of the server has not shown yet may come
+        self._seen: set[str] = set()  # nodes that it has shown
+        self._described = False
+        self.gone: dict[str, str] = {}  # browse path -> why there is no such tag any more
+        self.select(settings)
         self._own(tag for tag in journal.catalogue if tag.source == self._source and self._selection.takes(tag.path))
+
+    def select(self, settings: SourceSettings) -> None:
+        """Want what these settings want, from the next browse on."""
+        self._selection = Selection.of(settings.roots, settings.include, settings.exclude)
 
     def _own(self, tags: Iterable[Tag]) -> None:
         self.by_node = {tag.node: tag for tag in tags}
@@ -43,26 +65,53 @@ class TagSet:
         """All of them."""
         return list(self.by_node.values())
 
-    async def browse(self, session: Session) -> tuple[list[Tag], list[Tag]]:
-        """Look at the server: tags that are new, and tags that went.
+    def describe_anew(self) -> None:
+        """Read units, ranges and the like of every tag again at the next browse."""
+        self._described = False
 
-        Every variable is described at the first browse, later only new ones. Nodes that are missing at the first browse
-        leave; later they stay, as rejected items that are tried again: a server that restarts may show them late.
+    async def browse(self, session: Session) -> Difference:
+        """Look at the server, and have its tags: all are described at first, later only new ones. Raises JournalError.
+
+        A node that was there and is unknown to the server now is gone. One that was there in an earlier life of the
+        server has two minutes: a server that restarts may show its nodes late. Until then it is a rejected item.
         """
         found = self._named(session, await find_variables(session, self._selection))
-        new = {node: one for node, one in found.items() if not self._browsed or node not in self.by_node}
-        if not new and self._browsed:
-            return [], []
-        tags = await describe(session, list(new.values()), self._source, self._naming)
-        kept = self.by_node if self._browsed else {}
+        self._see(session.life, found)
+        unwanted = tuple(tag for tag in self.by_node.values() if not self._selection.takes(tag.path))
+        missing = [tag for tag in self.by_node.values() if self._may_be_gone(tag, found) and tag not in unwanted]
+        gone = await unknown_nodes(session, missing)
+        new = [one for node, one in found.items() if not self._described or node not in self.by_node]
+        if not (new or gone or unwanted):
+            return Difference()
+        described = await describe(session, new, self._source, self._naming)
+        left = {tag.node for tag in (*gone, *unwanted)}
+        kept = {node: tag for node, tag in self.by_node.items() if node not in left}
+        return await self._adopt({**kept, **{tag.node: tag for tag in described}}, tuple(gone), unwanted)
+
+    def _see(self, life: tuple[str, ...], found: Mapping[str, Found]) -> None:
+        if life != self._life:
+            self._life, self._late = life, monotonic() + _LATE_S
+            self._seen.clear()
+        self._seen |= found.keys()
+
+    def _may_be_gone(self, tag: Tag, found: Mapping[str, Found]) -> bool:
+        return tag.node not in found and (tag.node in self._seen or monotonic() > self._late)
+
+    async def _adopt(self, wanted: Mapping[str, Tag], gone: tuple[Tag, ...], unwanted: tuple[Tag, ...]) -> Difference:
         before = self.by_node
-        adopted = await self._journal.adopt(self._source, [*kept.values(), *tags])
-        self._own(adopted)
-        self._browsed = True
-        came = [tag for node, tag in self.by_node.items() if node not in before]
-        went = [tag for node, tag in before.items() if node not in self.by_node]
-        _log.info("browsed", source=self._source, tags=len(self.by_node), came=len(came), went=len(went))
-        return came, went
+        self._own(await self._journal.adopt(self._source, list(wanted.values())))
+        self._described = True
+        came = tuple(tag for node, tag in self.by_node.items() if node not in before)
+        self._note_gone(came, gone)
+        counts = {"came": len(came), "gone": len(gone), "unwanted": len(unwanted)}
+        _log.info("browsed", source=self._source, tags=len(self.by_node), **counts)
+        return Difference(came, gone, unwanted)
+
+    def _note_gone(self, came: Iterable[Tag], gone: Iterable[Tag]) -> None:
+        moment = datetime.now(UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+        self.gone |= {"/".join(tag.path): f"the server has removed the node, noticed at {moment} UTC" for tag in gone}
+        for tag in came:
+            self.gone.pop("/".join(tag.path), None)
 
     def _named(self, session: Session, found: list[Found]) -> dict[str, Found]:
         named: dict[str, Found] = {}

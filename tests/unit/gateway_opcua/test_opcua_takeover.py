@@ -268,21 +268,62 @@ async def test_what_is_no_longer_wanted_is_dropped_from_the_subscription_and_wha
         assert held(run) == {"transfer": 1}
         ((number, subscription),) = server.subscriptions().items()
         assert number == kept
-        assert subscription.monitored_item_srv.__dict__["_monitored_items"].keys() == set(
-            run.source._subscriptions.by_id[number].items.values()
-        )
+        assert subscription.monitored_item_srv.__dict__["_monitored_items"].keys() == {
+            item.id for item in run.source._subscriptions.by_id[number].items.values()
+        }
         assert run.status.gaps == 0
 
 
-async def test_with_other_settings_the_subscription_is_made_anew(hall: Hall, proxy: Proxy, tmp_path: Path) -> None:
+async def test_with_other_settings_the_subscription_is_taken_over_and_modified_and_nothing_is_lost(
+    server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path
+) -> None:
     journal = FakeJournal()
     await hall.add("Count")
+    await hall.add("Slow")
     async with running(proxy.url, tmp_path, hall.name, journal=journal) as run:
         await _leave_cut_off(proxy, run)
+    (kept,) = server.subscriptions()
     proxy.refuses = False
-    async with running(proxy.url, tmp_path, hall.name, journal=journal, queue_size=5) as run:
+    for number in (1.0, 2.0):
+        await hall.write("Count", number)
+    apart = [{"match": ["**/Slow"], "publishing_interval_ms": 40}]
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, queue_size=5, items=apart) as run:
         await ready(run)
-        assert held(run) == {"renew": 1}
+        await journal.until(lambda: len(run.status.granted) == 2)
+        assert held(run) == {"transfer": 1}
+        assert numbers(run) == [0.0, 1.0, 2.0]
+        first, second = server.subscriptions()
+        assert first == kept
+        (item,) = run.source._subscriptions.by_id[kept].items.values()
+        assert item.revised.queue_size == 5
+        assert len(run.source._subscriptions.by_id[second].items) == 1
+
+
+async def test_of_several_subscriptions_the_server_may_have_lost_some(
+    server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path
+) -> None:
+    await hall.add("Count")
+    await hall.add("Slow", history=True)
+    await hall.add("Slower")
+    journal = FakeJournal()
+    apart = [{"match": ["**/Slow*"], "publishing_interval_ms": 40}]
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, items=apart) as run:
+        await journal.until(lambda: run.status.values == 3)
+        await ready(run)
+        async with cut_off(proxy, run):
+            await server.end_sessions(subscriptions=False)
+            (lost,) = [one.id for one in run.source._subscriptions.by_id.values() if one.interval_ms == 40]
+            for name in ("Count", "Slow", "Slower"):
+                await hall.write(name, 1.0)
+            await server.server.iserver.subscription_service.delete_subscriptions([lost])
+            for name in ("Count", "Slow", "Slower"):
+                await hall.write(name, 2.0)
+        await journal.until(lambda: set(numbers(run)) == set(numbers(run, "Slow")) == {0.0, 1.0, 2.0})
+        await journal.until(lambda: numbers(run, "Slower")[-1] == 2.0 and run.status.gaps == 1)
+        (gap,) = [orjson.loads(record.body) for record in journal.of(Kind.GAP)]
+        slower = next(tag for tag in journal.catalogue if tag.path[-1] == "Slower")
+        assert gap["tags"] == [slower.id], "of the others nothing is missing"
+        await journal.until(lambda: held(run) == {"renew": 1, "transfer": 1, "history": 1})
 
 
 async def test_the_subscription_of_another_journal_is_left_alone(hall: Hall, proxy: Proxy, tmp_path: Path) -> None:
@@ -306,9 +347,8 @@ async def test_a_damaged_note_of_the_subscription_is_said_and_does_no_harm(
         assert orjson.loads((tmp_path / "plant.subscriptions.json").read_bytes())["subscriptions"]
 
 
-@pytest.mark.parametrize("events", [True, False])
-async def test_a_new_process_asks_for_current_values_but_not_where_events_would_come_as_values(
-    events: bool, hall: Hall, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_new_process_asks_for_current_values_but_not_for_events_as_values(
+    hall: Hall, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
     service = hall.plant.server.iserver.subscription_service
@@ -321,12 +361,12 @@ async def test_a_new_process_asks_for_current_values_but_not_where_events_would_
     monkeypatch.setattr(service, "transfer_subscriptions", transfer)
     await hall.add("Count")
     journal = FakeJournal()
-    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=events) as run:
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
         await _leave_cut_off(proxy, run)
     proxy.refuses = False
-    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=events) as run:
+    async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
         await ready(run)
-    assert asked == [not events]
+    assert asked == [True, False]
 
 
 async def test_events_of_an_outage_come_once_and_with_all_their_fields(
