@@ -6,30 +6,38 @@ from collections.abc import Mapping
 from operator import mul
 from typing import NamedTuple
 
+from plant_model.activity import Activity
 from plant_model.capacity import mass_ratio
+from plant_model.equipment import STATIONS
 from plant_model.inventory import ranked
 from plant_model.layout import finished
 from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import PlantState, Unit
+from plant_model.tally import care
 
 HOUR = 3600.0
 DISPOSED = ("Scrap", "Rejected", "Foreign", "Sievings", "Metal")
 """Kinds of waste that cost their disposal; shells are taken for nothing, water goes by itself."""
+SCRAPPED = ("Scrap", "Rejected")
+"""Kinds of waste that were meant to become product; the others are part of its yield."""
+DOWN = (Activity.MinorStop, Activity.Breakdown, Activity.AwaitingRepair)
+"""Activities in which people stand beside a machine that does not work."""
 
 
 class Costs(NamedTuple):
-    """EUR since the epoch, or in a window, by cause."""
+    """EUR since the epoch, or in a window, by cause; their sum is all that was spent."""
 
-    material: float
+    material: float  # that was used, less what was scrapped
     packaging: float
-    labour: float
+    labour: float  # paid hours, less those in which a failure kept people from working
     energy: float
-    maintenance: float
-    disposal: float
+    maintenance: float  # planned
+    failures: float  # technicians at breakdowns, and people who stood beside a machine that was down
+    scrap: float  # its material and its disposal
     ordering: float
     holding: float
     backorders: float
-    spoilage: float
+    spoilage: float  # material that expired, and its disposal
 
 
 def power(spec: PlantSpec, unit: Unit) -> float:
@@ -49,30 +57,48 @@ def base_load(spec: PlantSpec, now: float) -> float:
     return spec.power.base_load_kw * now / HOUR
 
 
-def repair_hours(unit: Unit, now: float) -> float:
-    """Hours of technicians at breakdowns and planned maintenance since the epoch."""
-    repair = unit.repair
-    at_work = repair is not None and repair.activity is unit.activity and repair.technician
-    running = now - unit.since if at_work else 0.0
-    return (unit.ledger.repair_s + unit.ledger.maintenance_s + running) / HOUR
+def idle_hours(spec: PlantSpec, state: PlantState, now: float) -> float:
+    """Hours for which people were paid while a failure stopped the machine they attend."""
+    share = attendance(spec)
+    return sum(share[unit.station] * down_seconds(unit, now) for unit in state.units.values()) / HOUR
+
+
+def attendance(spec: PlantSpec) -> dict[str, float]:
+    """People of a shift by station: who can run several is shared out evenly, unattended ones left out."""
+    people = dict.fromkeys(STATIONS, 0.0)
+    for role, skills in spec.workforce.skills.items():
+        stations = [skill for skill in skills if skill in people and skill not in spec.calendar.unattended]
+        for station in stations:
+            people[station] += spec.workers_per_shift[role] / len(stations)
+    return people
+
+
+def down_seconds(unit: Unit, now: float) -> float:
+    """Seconds that failures, great and minor, have stopped a machine since the epoch."""
+    running = now - unit.since if unit.activity in DOWN else 0.0
+    return sum([unit.times[activity] for activity in DOWN], running)
 
 
 def costs(spec: PlantSpec, state: PlantState, now: float, *, opened_s: float, electricity_kwh: float) -> Costs:
     """EUR since the epoch, by cause."""
-    rates, money = spec.costs, state.books.money
+    rates, books, money = spec.costs, state.books, state.books.money
     units = state.units.values()
-    disposed = sum(mass for unit in units for kind, mass in unit.ledger.waste.items() if kind in DISPOSED)
+    disposed = sum([mass for unit in units for kind, mass in unit.ledger.waste.items() if kind in DISPOSED])
+    cares = [care(unit, now) for unit in units]
+    paid = opened_s / HOUR * sum(spec.workers_per_shift.values()) * rates.labour_per_h
+    idle = idle_hours(spec, state, now) * rates.labour_per_h
     return Costs(
-        material=money.material,
-        packaging=state.books.good_cases * rates.packaging_per_case,
-        labour=opened_s / HOUR * sum(spec.workers_per_shift.values()) * rates.labour_per_h,
+        material=money.material - money.scrapped,
+        packaging=books.good_cases * rates.packaging_per_case,
+        labour=paid - idle,
         energy=electricity_kwh * rates.electricity_per_kwh + money.gas_kwh * rates.gas_per_kwh,
-        maintenance=sum(repair_hours(unit, now) for unit in units) * rates.maintenance_per_h,
-        disposal=(disposed + state.books.written_off_mass) * rates.scrap_per_kg,
+        maintenance=sum([planned for _, planned in cares]) / HOUR * rates.maintenance_per_h,
+        failures=idle + sum([repaired for repaired, _ in cares]) / HOUR * rates.maintenance_per_h,
+        scrap=money.scrapped + disposed * rates.scrap_per_kg,
         ordering=money.ordering,
         holding=money.holding,
         backorders=money.backorders,
-        spoilage=money.written_off,
+        spoilage=money.written_off + books.written_off_mass * rates.scrap_per_kg,
     )
 
 
@@ -85,6 +111,11 @@ def stock_value(spec: PlantSpec, state: PlantState, standard: Mapping[str, float
 def standard_costs(spec: PlantSpec) -> dict[str, float]:
     """Material in EUR/kg of each product: its recipe, with what gets lost on the way, at the price of first choice."""
     return {name: _standard_cost(spec, name) for name in spec.products}
+
+
+def scrap_value(spec: PlantSpec, product: str) -> float:
+    """Material in EUR/kg of what is scrapped: of a product, or of beans where there is none yet."""
+    return _standard_cost(spec, product) if product else _price(spec, "Beans")
 
 
 def _standard_cost(spec: PlantSpec, product: str) -> float:

@@ -36,7 +36,10 @@ class Instruments:
     def read(
         self, true: NDArray[np.float64], now: float, faults: Mapping[str, SensorFault]
     ) -> tuple[NDArray[np.float64], Poor]:
-        """Readings, and the places where they are not good. A value that nobody has is 0 without communication."""
+        """Readings, and the places where they are not good. A value that nobody has is 0 without communication.
+
+        `faults`: what is wrong with sensors, by node; those of others are left out.
+        """
         noisy = true + self._noise * normal(self._seeds, int(now)) * (true != 0.0)
         shown = np.rint(np.clip(noisy, self._low, self._high) * self._scale) / self._scale + 0.0  # no -0.0
         missing, beyond = np.isnan(true), (true < self._low) | (true > self._high)
@@ -46,15 +49,17 @@ class Instruments:
             bad += [(int(i), Quality.OUT_OF_RANGE) for i in np.flatnonzero(beyond)]
             shown = np.nan_to_num(shown)
         if faults:
-            bad += self._spoil(shown, now, faults)
+            bad += self.spoil(shown, now, faults)
         return shown, bad
 
-    def _spoil(self, shown: NDArray[np.float64], now: float, faults: Mapping[str, SensorFault]) -> Poor:
+    def spoil(self, shown: NDArray[np.float64], now: float, faults: Mapping[str, SensorFault]) -> Poor:
         """Put in what the faulty sensors show; their qualities, good ones included."""
         poor: Poor = []
         noise = normal(self._seeds ^ np.uint64(BAD_CONTACT), int(now))
         for node, fault in faults.items():
-            i = self._index[node]
+            i = self._index.get(node)
+            if i is None:
+                continue
             low, high = float(self._low[i]), float(self._high[i])
             value, quality = faulty(fault, float(shown[i]), (low, high), now, float(noise[i]))
             shown[i] = round(value * self._scale[i]) / self._scale[i] + 0.0

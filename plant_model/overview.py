@@ -287,13 +287,12 @@ def whole_line(spec: PlantSpec) -> tuple[Sensor[LineView], ...]:
             high=100.0,
             period_s=5.0,
         ),
-        *_line_costs(),
         *bottleneck(),
     )
 
 
 def _line_counts() -> tuple[Sensor[LineView], ...]:
-    whole: dict[str, Any] = {"type": SignalType.UINT64, "low": 0.0, "high": MANY}
+    whole: dict[str, Any] = {"type": SignalType.UINT64, "low": 0.0, "high": MANY, "still": True}
     return (
         tag("Production", "GoodCount", lambda v: v.state.books.good_cases, "Good cases packed", **whole),
         tag(
@@ -302,6 +301,7 @@ def _line_counts() -> tuple[Sensor[LineView], ...]:
             lambda v: v.state.campaign.product,
             "Product of the present campaign",
             type=SignalType.STRING,
+            still=True,
         ),
         tag(
             "Production",
@@ -345,46 +345,6 @@ def _line_counts() -> tuple[Sensor[LineView], ...]:
             low=0.0,
             high=100.0,
             period_s=10.0,
-        ),
-    )
-
-
-def _line_costs() -> tuple[Sensor[LineView], ...]:
-    facts: dict[str, Any] = {"unit": "EUR", "low": 0.0, "high": 1000.0, "period_s": 10.0, "digits": 3}
-    return (
-        tag(
-            "Cost",
-            "CostPerUnit",
-            lambda v: v.per_case(sum(v.window.costs)),
-            "Production cost per case, last 24 h",
-            **facts,
-        ),
-        tag(
-            "Cost",
-            "MaterialCostPerUnit",
-            lambda v: v.per_case(v.window.costs.material),
-            "Material per case, last 24 h",
-            **facts,
-        ),
-        tag(
-            "Cost",
-            "LabourCostPerUnit",
-            lambda v: v.per_case(v.window.costs.labour),
-            "Labour per case, last 24 h",
-            **facts,
-        ),
-        tag(
-            "Cost",
-            "EnergyCostPerUnit",
-            lambda v: v.per_case(v.window.costs.energy),
-            "Energy per case, last 24 h",
-            **facts,
-        ),
-        tag(
-            "Cost",
-            "TotalCost",
-            lambda v: sum(v.total.costs),
-            "Production cost since the epoch",
-            **(facts | {"high": MANY}),
+            still=True,
         ),
     )

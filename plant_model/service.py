@@ -1,4 +1,4 @@
-"""How well customers are served, and what trade costs: rows of the line beside production."""
+"""How well customers are served: rows of the line beside production."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANY = 1e9
 
 
 def service() -> tuple[Sensor[LineView], ...]:
-    """Rows of the groups Orders and Cost."""
+    """Rows of the group Orders."""
     share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 100.0, "period_s": 10.0, "still": True}
     whole: dict[str, Any] = {"type": SignalType.UINT64, "low": 0.0, "high": MANY, "still": True}
     return (
@@ -51,34 +51,5 @@ def service() -> tuple[Sensor[LineView], ...]:
             lambda v: sum(s.lost_cases for s in v.state.sales.values()),
             "Cases that were not in stock and not waited for",
             **whole,
-        ),
-        *_costs(),
-    )
-
-
-def _costs() -> tuple[Sensor[LineView], ...]:
-    facts: dict[str, Any] = {"unit": "EUR", "low": 0.0, "high": 1000.0, "period_s": 10.0, "digits": 3, "still": True}
-    total = facts | {"high": MANY}
-    return (
-        tag(
-            "Cost",
-            "StockCostPerUnit",
-            lambda v: v.per_case(v.window.costs.ordering + v.window.costs.holding),
-            "Ordering and holding of stock per case, last 24 h",
-            **facts,
-        ),
-        tag(
-            "Cost",
-            "BackorderCost",
-            lambda v: v.total.costs.backorders,
-            "Cost of orders that waited, since the epoch",
-            **total,
-        ),
-        tag(
-            "Cost",
-            "SpoilageCost",
-            lambda v: v.total.costs.spoilage,
-            "Material that expired, at purchase prices, since the epoch",
-            **total,
         ),
     )

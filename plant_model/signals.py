@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plant_model.capacity import constraint
 from plant_model.climate import Climate, inside
 from plant_model.equipment import STATIONS
 from plant_model.indicators import Board, energy_indicators, station_indicators
-from plant_model.instruments import Instruments
+from plant_model.instruments import Instruments, Poor
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
 from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
 from plant_model.sensing import Quality, Sensor, SignalType, View
 from plant_model.service import service
 from plant_model.spec import PlantSpec
-from plant_model.state import PlantState
+from plant_model.spending import spending
+from plant_model.state import PlantState, SensorFault
 from plant_model.stations import cleaning, conching, grinding, mixing, moulding, roasting, tempering
 from plant_model.stock import StockView, places
 from plant_model.warehouse import rooms
@@ -87,13 +89,13 @@ class Reader:
         parts = tuple(_parts(spec))
         rows = [sensor for part in parts for sensor in part.sensors]
         self._live, self._still = Rows(parts, still=False), Rows(parts, still=True)
-        self._kept: tuple[PlantState, Event, list[Any]] | None = None
+        self._kept: tuple[PlantState, Event, list[Any], Poor] | None = None
         table = signals(spec)
-        analogue = [place for place, sensor in enumerate(rows) if sensor.type is SignalType.DOUBLE]
-        self._places = analogue
-        self._pick = itemgetter(*analogue)
         self._good = [Quality.GOOD] * len(rows)
-        self._instruments = Instruments([rows[place] for place in analogue], [table[place].node for place in analogue])
+        analogue = [place for place, sensor in enumerate(rows) if sensor.type is SignalType.DOUBLE]
+        quiet = {place for place in analogue if rows[place].still and not rows[place].noise}
+        self._quiet = Gauges(rows, table, sorted(quiet))
+        self._lively = Gauges(rows, table, [place for place in analogue if place not in quiet])
         self._measured = {signal.node: place for place, signal in enumerate(table) if signal.instrument}
 
     @property
@@ -118,25 +120,52 @@ class Reader:
 
     def _read(self, state: PlantState) -> tuple[list[Any], list[Quality]]:
         views = {name: View(self._spec, state, unit) for name, unit in state.units.items()}
-        values = self._what_is_still(state, views).copy()
+        still, poor = self._what_is_still(state, views)
+        values, qualities, now = still.copy(), self._good.copy(), state.agenda.now
         self._live.read(state, views, values)
-        qualities = self._good.copy()
-        true = np.array(self._pick(values), np.float64)
-        readings, bad = self._instruments.read(true, state.agenda.now, state.sensor_faults)
-        for place, reading in zip(self._places, readings.tolist(), strict=True):
-            values[place] = reading
-        for index, quality in bad:
-            qualities[self._places[index]] = quality
+        poor = poor + self._lively.read(values, now, state.sensor_faults)
+        if state.sensor_faults:
+            poor += self._quiet.spoil(values, now, state.sensor_faults)
+        for place, quality in poor:
+            qualities[place] = quality
         return values, qualities
 
-    def _what_is_still(self, state: PlantState, views: Views) -> list[Any]:
-        """Values of the rows that change by events alone; computed anew after one. The others stand at 0."""
+    def _what_is_still(self, state: PlantState, views: Views) -> tuple[list[Any], Poor]:
+        """Values of the rows that change by events alone, and which are poor; computed anew after an event.
+
+        The others stand at 0. What has no noise is a reading already, but for what is wrong with sensors.
+        """
         event = (state.agenda.order, len(state.agenda.entries))
         if self._kept is None or self._kept[0] is not state or self._kept[1] != event:
             values = [0] * len(self._good)
             self._still.read(state, views, values)
-            self._kept = (state, event, values)
-        return self._kept[2]
+            self._kept = (state, event, values, self._quiet.read(values, state.agenda.now, {}))
+        return self._kept[2], self._kept[3]
+
+
+class Gauges:
+    """The instruments of some rows of the table, by their places in it."""
+
+    def __init__(self, rows: Sequence[Sensor[Any]], table: Sequence[Signal], places: Sequence[int]) -> None:
+        self._places = places
+        self._pick = itemgetter(*places)
+        self._instruments = Instruments([rows[place] for place in places], [table[place].node for place in places])
+
+    def read(self, values: list[Any], now: float, faults: Mapping[str, SensorFault]) -> Poor:
+        """Put readings in place of true values; the places that are not good, and why."""
+        true = np.array(self._pick(values), np.float64)
+        readings, poor = self._instruments.read(true, now, faults)
+        return self._put(values, readings, poor)
+
+    def spoil(self, values: list[Any], now: float, faults: Mapping[str, SensorFault]) -> Poor:
+        """Put in place of readings what faulty sensors show; their places, and what that is worth."""
+        readings = np.array(self._pick(values), np.float64)
+        return self._put(values, readings, self._instruments.spoil(readings, now, faults))
+
+    def _put(self, values: list[Any], readings: NDArray[np.float64], poor: Poor) -> Poor:
+        for place, reading in zip(self._places, readings.tolist(), strict=True):
+            values[place] = reading
+        return [(self._places[index], quality) for index, quality in poor]
 
 
 class Rows:
@@ -180,7 +209,7 @@ def _parts(spec: PlantSpec) -> Iterator[Part]:
         yield from _station_parts(spec, station)
         look = _board_look(board, station)
         yield Part(f"{LINE}.{station}", station_path(spec, station), station_indicators(), look)
-    yield Part(LINE, line_path(spec), (*whole_line(spec), *service()), _line_look(spec))
+    yield Part(LINE, line_path(spec), (*whole_line(spec), *service(), *spending()), _line_look(spec))
     yield Part(LINE, line_path(spec), energy_indicators(), lambda state, _: board.energy(state))
     for name, rows in places(spec).items():
         look = _stock_look(spec, name)

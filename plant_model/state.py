@@ -283,7 +283,8 @@ class Money:
 
     purchased: float = 0.0  # material that was unloaded, first stocks included
     material: float = 0.0  # … of which used
-    written_off: float = 0.0  # … of which expired
+    scrapped: float = 0.0  # … of which in scrap, at standard cost
+    written_off: float = 0.0  # … of the purchased which expired
     ordering: float = 0.0
     holding: float = 0.0
     backorders: float = 0.0

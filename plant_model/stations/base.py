@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
+from plant_model.costs import SCRAPPED, scrap_value
 from plant_model.equipment import Triangular
 from plant_model.floor import Floor
 from plant_model.machine import Verdict
@@ -21,6 +22,7 @@ class Workplace(ABC):
         self.spec = floor.spec
         self.name = name
         self._planned: dict[str, float] = {}
+        self._values: dict[str, float] = {}
 
     @abstractmethod
     def begin(self, unit: Unit) -> Verdict | None:
@@ -100,8 +102,10 @@ class Workplace(ABC):
         unit.job = None
 
     def discard(self, unit: Unit, kind: str, mass: float) -> None:
-        """Book mass that leaves the plant."""
+        """Book mass that leaves the plant, and the material that was lost where it is scrap."""
         unit.ledger.waste[kind] = unit.ledger.waste.get(kind, 0.0) + mass
+        if kind in SCRAPPED:
+            self.floor.state.books.money.scrapped += mass * self._value(unit.product)
 
     def reject(self, unit: Unit, mass: float, product: str) -> None:
         """Book mass that was processed in vain."""
@@ -114,6 +118,12 @@ class Workplace(ABC):
         if product not in self._planned:
             self._planned[product] = planned_seconds(self.spec, self.name, product)
         return self._planned[product]
+
+    def _value(self, product: str) -> float:
+        """EUR/kg of what is scrapped here."""
+        if product not in self._values:
+            self._values[product] = scrap_value(self.spec, product)
+        return self._values[product]
 
     def idle(self, culprit: str) -> Verdict:
         """Nothing to work on: starved, or without order when the line has none."""

@@ -11,7 +11,7 @@ from support_plant import DAY, HOUR, WEEK, plant_data, shipped, unlimited
 
 from plant_model.accounting import Counts, counts, line, line_performance, performance, together
 from plant_model.capacity import constraint, line_seconds, liquor_yield, mass_ratio, planned_seconds, roasting_minutes
-from plant_model.costs import electricity
+from plant_model.costs import electricity, idle_hours
 from plant_model.packml import State
 from plant_model.plant import Plant
 from plant_model.spec import parse
@@ -113,7 +113,8 @@ def test_a_case_costs_what_was_spent_for_it() -> None:
     assert 7.0 < per_case < 11.0
     material_per_kg = spent.costs.material / spent.mass
     assert material_per_kg == pytest.approx(3.55 * 0.86, rel=0.1)  # plant.md: dark 3.31, milk 3.75, white 3.57 USD/kg
-    assert spent.costs.labour == pytest.approx(9 * 24 * 4 * 168)
+    idle = idle_hours(SPEC, plant.state, plant.now) * SPEC.costs.labour_per_h
+    assert spent.costs.labour + idle == pytest.approx(9 * 24 * 4 * 168)
     assert all(cost >= 0 for cost in spent.costs)
 
 
