@@ -19,7 +19,7 @@ run: .venv/.runtime ## the whole demo: broker, plant, gateway, page (CONFIG=conf
 	@exec .venv/bin/conche run $(CONFIG)
 
 test: .venv/.test ## all tests that need no other server
-	@exec $(PY) -m pytest --ignore=tests/integration --ignore=tests/bench --ignore=tests/faults $(ARGS)
+	@exec $(PY) -m pytest -n logical --dist loadgroup --ignore=tests/integration --ignore=tests/bench --ignore=tests/faults $(ARGS)
 
 check: .venv/.test ## lint, format, types, architecture
 	@$(PY) -m ruff check .

@@ -49,6 +49,18 @@ async def node(client: Client, name: str) -> Node:
     return client.get_node(ua.NodeId(name, await client.get_namespace_index(PLANT_URI)))
 
 
+async def caught_up(client: Client) -> None:
+    """Wait until the plant shows the present."""
+    heartbeat = await node(client, "Simulation.Heartbeat")
+    while datetime.now(UTC) - _time_of(await heartbeat.read_data_value()) > timedelta(milliseconds=300):
+        await asyncio.sleep(0.05)
+
+
+def _time_of(value: ua.DataValue) -> datetime:
+    assert value.SourceTimestamp is not None
+    return value.SourceTimestamp.replace(tzinfo=UTC)
+
+
 NEVER = datetime(1601, 1, 1, tzinfo=UTC)
 
 

@@ -25,6 +25,7 @@ from asyncua import Client, ua
 from support_demo import Demo
 from support_operator import LINE, call, hurried, operator
 
+pytestmark = pytest.mark.xdist_group("demo")
 STATIONS = ("Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding")
 PATIENCE_S = 60
 UNS = "choco/berlin/production"

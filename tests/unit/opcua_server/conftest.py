@@ -13,7 +13,7 @@ import yaml
 from asyncua import Client
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support_plant_server import CHOCO, PASSWORD, Serve, Served, running
+from support_plant_server import CHOCO, PASSWORD, Serve, Served, caught_up, running
 
 from opcua_server.security import load_identity
 from opcua_server.services.stack import APPLICATION_URI
@@ -75,8 +75,9 @@ async def served(spec: PlantSpec, keys: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(served: Served) -> AsyncIterator[Client]:
-    """An anonymous client of the server that all share."""
+    """An anonymous client of the server that all share, which stood still while other tests ran."""
     async with served.anonymous() as found:
+        await caught_up(found)
         yield found
 
 
