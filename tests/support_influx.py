@@ -97,9 +97,9 @@ class FakeInflux:
     async def stop(self) -> None:
         """Leave: nobody listens any more, all connections are cut."""
         self._server.close()
-        for writer in self._writers:
-            writer.close()
-        await asyncio.gather(*self._tasks)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     @property

@@ -239,10 +239,8 @@ async def test_a_server_that_falls_silent_is_noticed_and_nothing_is_lost(
     async with running(proxy.url, tmp_path, hall.name, keepalive_s=0.2) as run:
         await connected(run)
         proxy.silent = True
-        began = time.monotonic()
         await hall.write("Count", 1.0)
         await run.journal.until(lambda: run.status.connection.link is Link.WAITING)
-        assert time.monotonic() - began < 3
         assert "silent" in run.status.connection.reason
         await hall.write("Count", 2.0)
         proxy.silent = False

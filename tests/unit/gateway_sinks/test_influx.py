@@ -6,7 +6,6 @@ import asyncio
 import base64
 import socket
 from collections.abc import AsyncIterator
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,9 @@ from gateway.values import Batch, Column, DataType
 
 VERSION_2 = {"version": 2, "org": "conche", "bucket": "plant", "token": "s3cret"}
 VERSION_1 = {"version": 1, "database": "plant"}
+NEVER_S = 60.0
+"""The database does not answer in the time of a test."""
+
 TAGS = catalogue(tag(1, unit="°C"), tag(2), tag(3, station="Mixing"), tag(4, data_type=DataType.STRING))
 
 
@@ -237,11 +239,10 @@ async def test_a_database_that_is_away_is_told(version: dict[str, Any]) -> None:
 async def test_a_database_that_does_not_answer_is_given_up_in_time(db: FakeInflux, version: dict[str, Any]) -> None:
     settings = InfluxSettings.model_validate({"url": db.url, "timeout_s": 0.2, **version})
     sink = Influx("influx", settings, NAMING)
-    db.delay_s = 1.0
-    started = perf_counter()
+    db.delay_s = NEVER_S
     with pytest.raises(NotConnected, match=r"did not answer within 0\.2 s"):
-        await sink.open(TAGS)
-    assert perf_counter() - started < 0.9
+        async with asyncio.timeout(NEVER_S / 2):
+            await sink.open(TAGS)
     await sink.close()
 
 
@@ -256,14 +257,13 @@ async def test_the_event_loop_goes_on_while_the_database_thinks(sink: Influx, db
 
 
 async def test_a_write_can_be_cancelled_at_once(sink: Influx, db: FakeInflux) -> None:
-    db.delay_s = 0.5
+    db.delay_s = NEVER_S
     writing = asyncio.create_task(sink.write(batch(numbers(1))))
     await asyncio.sleep(0.05)
-    started = perf_counter()
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert perf_counter() - started < 0.2
+        async with asyncio.timeout(NEVER_S / 2):
+            await writing
 
 
 async def test_a_tag_without_names_is_rejected_before_anything_is_sent(db: FakeInflux) -> None:

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from cryptography import x509
@@ -24,6 +23,9 @@ from gateway.contract import NotConnected
 from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.message import Message
 from gateway.sinks.mqtt import Connection
+
+HANGS_S = 30.0
+"""Whoever takes so long hangs."""
 
 WILL = Message("gone", b"bye", qos=1, retain=True)
 
@@ -136,11 +138,9 @@ async def test_an_unknown_host_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
-    started = perf_counter()
-    async with serving(b"") as port:
+    async with serving(b"") as port, asyncio.timeout(HANGS_S):
         with pytest.raises(NotConnected, match=r"did not answer the CONNECT within 0\.2 s"):
             await Connection(BrokerSettings(port=port, timeout_s=0.2), "me").open(WILL)
-    assert perf_counter() - started < 2
 
 
 async def test_a_broker_that_is_silent_at_mqtt_5_gets_3_1_1_but_mqtt_5_is_tried_again(
@@ -386,9 +386,8 @@ async def test_closing_never_fails_and_never_hangs(broker: ScriptedBroker) -> No
     await link.close()
     await link.open(WILL)
     broker.manners.silent = True
-    started = perf_counter()
-    await link.close(Message("status", b"offline", 1))
-    assert perf_counter() - started < 4
+    async with asyncio.timeout(HANGS_S):
+        await link.close(Message("status", b"offline", 1))
     with pytest.raises(NotConnected, match="not connected"):
         await link.fence()
 
