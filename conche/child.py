@@ -40,6 +40,7 @@ class Service:
     probe: Probe
     start_s: float  # how long it may take until it is ready
     stop_s: float  # its share of the time to stop
+    reloads: bool = False  # SIGHUP has it read its settings again
 
 
 class Child:
@@ -80,6 +81,12 @@ class Child:
             await process.wait()
             return False
         return True
+
+    def reload(self) -> None:
+        """Have the service read its settings again, if it can and is ready."""
+        if self.service.reloads and self.ready.is_set() and self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
 
     async def _live(self) -> int:
         """One life of the process, from start to end; its exit code."""

@@ -13,6 +13,9 @@ import yaml
 Place = tuple[str | int, ...]
 """Where something stands in a document: ("plant", "speed"), ("sinks", 0, "port")."""
 
+ReadText = Callable[[Path], str]
+"""How a file is read. May raise OSError or UnicodeDecodeError."""
+
 T = TypeVar("T")
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _REFERENCE = re.compile(r"\$(?P<literal>\$)?\{(?P<inside>[^}]*)\}")
@@ -103,24 +106,29 @@ def _plain(message: str) -> str:
     return _PHRASES.get(message) or message.removeprefix("Value error, ")
 
 
-def load(file: Path, environment: Mapping[str, str]) -> Document:
+def read_text(file: Path) -> str:
+    """The text of a file."""
+    return file.read_text(encoding="utf-8")
+
+
+def load(file: Path, environment: Mapping[str, str], read: ReadText = read_text) -> Document:
     """Read a YAML file that holds a mapping. Raises ConfigError when nothing can be made of it.
 
     `${NAME}` is the environment's value, `${NAME:-default}` has a default for when it is unset or empty, `$${` is a
     plain `${`. What was filled in is typed like YAML unless it is quoted. `X_file: path` means X: the stripped content
     of that file, its path relative to this one.
     """
-    node = _compose(file)
-    reader = _Reader(file, environment)
+    node = _compose(file, read)
+    reader = _Reader(file, environment, read)
     data = {} if node is None else reader.value(node, ())
     if not isinstance(data, dict):
         raise ConfigError([Finding(file, 1, (), "must be a mapping of settings: `name: value` lines")])
     return Document(file, data, {(): 1} | reader.lines, tuple(reader.findings))
 
 
-def _compose(file: Path) -> yaml.Node | None:
+def _compose(file: Path, read: ReadText) -> yaml.Node | None:
     try:
-        node: yaml.Node | None = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
+        node: yaml.Node | None = yaml.compose(read(file), Loader=_Loader)
     except OSError as error:
         raise ConfigError([Finding(file, 0, (), f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
@@ -137,9 +145,10 @@ def _compose(file: Path) -> yaml.Node | None:
 class _Reader:
     """Makes plain data of nodes, noting lines and findings on the way."""
 
-    def __init__(self, file: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, file: Path, environment: Mapping[str, str], read: ReadText) -> None:
         self._file = file
         self._environment = environment
+        self._read = read
         self._open: list[yaml.Node] = []
         self.lines: dict[Place, int] = {}
         self.findings: list[Finding] = []
@@ -212,7 +221,7 @@ class _Reader:
             return None  # said already, or left empty
         path = self._file.parent / Path(str(name)).expanduser()
         try:
-            return path.read_text(encoding="utf-8").strip()
+            return self._read(path).strip()
         except OSError as error:
             self._wrong(place, f"cannot read the file {path}: {error.strerror}")
         except UnicodeDecodeError:
@@ -227,13 +236,14 @@ def _typed(text: str) -> Any:  # noqa: ANN401
 class Findings:
     """Gathers what is wrong in several files, so that all of it is said at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: ReadText = read_text) -> None:
+        self._read = read
         self._all: list[Finding] = []
 
     def load(self, file: Path, environment: Mapping[str, str]) -> Document:
         """Read a file; what is wrong with it is kept, and an unreadable one counts as empty."""
         try:
-            document = load(file, environment)
+            document = load(file, environment, self._read)
         except ConfigError as error:
             self._all.extend(error.findings)
             return Document(file, {}, {(): 0}, (Finding(file, 0, (), ""),))

@@ -32,7 +32,7 @@ def run(
     """Start a whole site: broker, plant and gateway with its page. Ctrl-C stops it in order.
 
     What the site file leaves out is not started. Every part runs as a process of its own, is started again when it
-    ends, and logs into the state folder.
+    ends, and logs into the state folder. The gateway follows its settings file; SIGHUP has it look at once.
     """
     begin = time.monotonic()
     console = _console()
@@ -93,7 +93,7 @@ def services(site: Site, kind: BrokerKind | None, environment: Mapping[str, str]
         page = site.gateway.page
         probe = partial(answers_http, reachable(page.host), page.port, "/health")
         command = _conche("gateway", site.gateway_file)
-        yield Service("gateway", command, environment, _log(site, "gateway"), probe, _START_S, stop_s=2.0)
+        yield Service("gateway", command, environment, _log(site, "gateway"), probe, _START_S, 2.0, reloads=True)
 
 
 def _broker_command(settings: BrokerSettings, kind: BrokerKind, state: Path) -> tuple[str, ...]:

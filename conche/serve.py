@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -14,7 +15,8 @@ from conche import lifeline, logs
 from conche.failure import Failure
 from conche.ground import make_folder
 from conche.logs import Level
-from conche.site import DEMO, load_gateway, load_plant
+from conche.reload import FollowingGateway, SettingsFile
+from conche.site import DEMO, load_plant
 from conche.stopping import until_signal
 
 LevelOption = Annotated[Level, typer.Option("--log-level", help="How much to log.")]
@@ -64,16 +66,19 @@ def gateway(
 ) -> None:
     """Run only the gateway: OPC UA servers in, MQTT, InfluxDB, historian, rules and the page out.
 
-    Servers, brokers and databases may come and go: it keeps trying, says so on the page, and loses nothing.
+    Servers, brokers and databases may come and go: it keeps trying, says so on the page, and loses nothing. A change of
+    the settings file, or SIGHUP, touches only what has changed; a file with errors is refused whole.
     """
     from gateway.contract import GatewayError  # noqa: PLC0415
     from gateway.gateway import Gateway  # noqa: PLC0415
 
     _prepare(log_level)
-    settings = load_gateway(config, os.environ)
+    file = SettingsFile(config, os.environ)
+    settings = file.load()
     make_folder(settings.state)
+    following = FollowingGateway(Gateway(settings), file)
     try:
-        asyncio.run(serve(Gateway(settings)))
+        asyncio.run(serve(following, following.ask))
     except GatewayError as error:
         raise Failure(str(error)) from error
 
@@ -83,10 +88,10 @@ def _prepare(level: Level) -> None:
     logs.configure(level)
 
 
-async def serve(part: Part) -> None:
+async def serve(part: Part, on_hangup: Callable[[], None] | None = None) -> None:
     """Start and run a part until it fails or a signal asks it to stop; then stop it in good order."""
     try:
-        await until_signal(_live(part))
+        await until_signal(_live(part), on_hangup)
     finally:
         log.info("stopping")
         await part.stop()

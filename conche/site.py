@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from conche.config import Document, Findings, OwnProblem
+from conche.config import Document, Findings, OwnProblem, ReadText, read_text
 
 if TYPE_CHECKING:  # the rooms are slow to import: each command takes what it needs
     from gateway.settings import GatewaySettings
@@ -100,10 +101,12 @@ def load_plant(file: Path, environment: Mapping[str, str]) -> Plant:
     return plant
 
 
-def load_gateway(file: Path, environment: Mapping[str, str]) -> GatewaySettings:
-    """Read a gateway's settings file. Raises ConfigError."""
-    findings = Findings()
-    settings = _gateway(file, environment, findings)
+def load_gateway(
+    file: Path, environment: Mapping[str, str], running: GatewaySettings | None = None, read: ReadText = read_text
+) -> GatewaySettings:
+    """Read a gateway's settings file, for one that is `running` to go on with. Raises ConfigError."""
+    findings = Findings(read)
+    settings = _gateway(file, environment, findings, running)
     findings.settle()
     assert settings is not None
     return settings
@@ -175,7 +178,10 @@ def _model(file: Path, environment: Mapping[str, str], findings: Findings) -> Pl
     return findings.parse(findings.load(file, environment), spec.parse, spec.SpecError)
 
 
-def _gateway(file: Path, environment: Mapping[str, str], findings: Findings) -> GatewaySettings | None:
-    from gateway import settings  # noqa: PLC0415
+def _gateway(
+    file: Path, environment: Mapping[str, str], findings: Findings, running: GatewaySettings | None = None
+) -> GatewaySettings | None:
+    from gateway import reload, settings  # noqa: PLC0415
 
-    return findings.parse(findings.load(file, environment), settings.parse, settings.SettingsError)
+    parse = partial(reload.parse_change, running=running) if running else settings.parse
+    return findings.parse(findings.load(file, environment), parse, settings.SettingsError)

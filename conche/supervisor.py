@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from conche.child import Child, Say, Service, StartError, keep_log_short
 from conche.stopping import until_signal
@@ -14,20 +15,26 @@ _STILL_STARTING_S = 5.0
 
 
 async def supervise(services: Sequence[Service], announce: Callable[[], None], say: Say) -> bool:
-    """Run all services until SIGINT, SIGTERM or SIGHUP, then stop them, the last one first.
+    """Run all services until SIGINT, SIGTERM or the end of the terminal, then stop them, the last one first.
 
+    Any other SIGHUP is passed on to those that read their settings again.
     `announce` is called once, when all are ready. Raises StartError when one of them never was. False when a service
     had to be killed. Whatever happens, no process is left: each of them sees the end of this one by its lifeline.
     """
     alive, mine = os.pipe()
     children = [Child(service, alive, say) for service in services]
     try:
-        await until_signal(_run(children, announce, say))
+        await until_signal(_run(children, announce, say), partial(_reload, children))
     finally:
         clean = await _stop(children, say)
         os.close(alive)
         os.close(mine)
     return clean
+
+
+def _reload(children: Sequence[Child]) -> None:
+    for child in children:
+        child.reload()
 
 
 async def _run(children: Sequence[Child], announce: Callable[[], None], say: Say) -> None:

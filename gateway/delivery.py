@@ -47,15 +47,20 @@ class Delivery:
     """Serves one sink until it is cancelled. The peer may be away at any time, for any time."""
 
     def __init__(self, sink: Sink, journal: Journal, status: SinkStatus, settings: DeliverySettings) -> None:
-        self._sink, self._journal, self._status, self._settings = sink, journal, status, settings
+        self._sink, self._journal, self._status = sink, journal, status
         self._refusals = Refusals(status, journal.catalogue)
-        self._share = Share(settings.backlog_share, settings.max_batch_bytes)
-        self._pace = Pace(settings.max_batch_bytes)
+        self.adjust(settings)
         self._cursor: Cursor | None = None
         self._live_from = 1  # what is owed before this number is backlog; from it on everything is owed
         self._volume = 0  # the journal's volume at live_from
         self._attempts = 0
         self._stopping = False
+
+    def adjust(self, settings: DeliverySettings) -> None:
+        """Serve by these settings from the next batch on."""
+        self._settings = settings
+        self._share = Share(settings.backlog_share, settings.max_batch_bytes)
+        self._pace = Pace(settings.max_batch_bytes)
 
     async def run(self) -> None:
         """Deliver until cancelled; then finish or abandon the running write within a second, save progress, close."""

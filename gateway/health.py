@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gateway.status import Connection, Link, SinkStatus, SourceStatus, Status
+from gateway.status import Connection, Link, SettingsStatus, SinkStatus, SourceStatus, Status
 
 UP = frozenset({Link.CONNECTED, Link.REPAIRING})
 """Links that carry values; repairing ones catch up at the same time."""
@@ -49,6 +49,7 @@ def report(status: Status, now: int) -> dict[str, Any]:
         "status": verdict.verdict.value,
         "reasons": list(verdict.reasons),
         "uptime_s": _seconds(now - status.started),
+        "settings": _settings(status.settings, now),
         "sources": {name: _source(source, now) for name, source in status.sources.items()},
         "sinks": {name: _sink(sink, now) for name, sink in status.sinks.items()},
         "journal": {"head": status.journal.head, "bytes": status.journal.bytes, "failure": status.journal.failure},
@@ -73,6 +74,15 @@ def _away(kind: str, parts: Iterable[SourceStatus | SinkStatus]) -> Iterator[str
         connection = part.connection
         if connection.link not in UP:
             yield f"{kind} {part.name} is {connection.link}" + (f": {connection.reason}" if connection.reason else "")
+
+
+def _settings(settings: SettingsStatus, now: int) -> dict[str, Any]:
+    return {
+        "age_s": _seconds(now - settings.loaded),
+        "reloads": settings.reloads,
+        "refusals": settings.refusals,
+        "findings": list(settings.findings),
+    }
 
 
 def _source(source: SourceStatus, now: int) -> dict[str, Any]:

@@ -49,6 +49,11 @@ _SINK = (
 )
 _WHOLE = (
     _Field(GaugeMetricFamily, "start_timestamp_seconds", "When the gateway started.", lambda s: s.started / 1e9),
+    _Field(CounterMetricFamily, "reloads", "Changes of settings taken over.", lambda s: s.settings.reloads),
+    _Field(CounterMetricFamily, "reload_refusals", "Changes of settings refused.", lambda s: s.settings.refusals),
+    _Field(GaugeMetricFamily, "settings_refused", "1 while the file is refused.", lambda s: bool(s.settings.findings)),
+    _Field(GaugeMetricFamily, "settings_timestamp_seconds", "Since when.", lambda s: s.settings.loaded / 1e9),
+    _Field(GaugeMetricFamily, "refusal_timestamp_seconds", "Last refusal.", lambda s: s.settings.refused / 1e9),
     _Field(GaugeMetricFamily, "journal_head", "Sequence number of the last record.", lambda s: s.journal.head),
     _Field(CounterMetricFamily, "journal_values", "Values committed since the start.", lambda s: s.journal.values),
     _Field(GaugeMetricFamily, "journal_bytes", "Size of the journal on disk.", lambda s: s.journal.bytes),

@@ -132,10 +132,30 @@ class MailStatus:
 
 
 @dataclass(slots=True)
+class SettingsStatus:
+    """The settings in force, and what became of changes of their file."""
+
+    loaded: int = field(default_factory=time_ns)  # when those in force were taken over
+    reloads: int = 0  # changes that were taken over while the gateway ran
+    refused: int = 0  # when the file was refused last; 0 = never
+    refusals: int = 0
+    findings: tuple[str, ...] = ()  # why the file as it is now is refused; () = it is in force
+
+    def take(self) -> None:
+        """The file as it is now is in force."""
+        self.loaded, self.reloads, self.findings = time_ns(), self.reloads + 1, ()
+
+    def refuse(self, findings: tuple[str, ...]) -> None:
+        """The file as it is now cannot be used, for these reasons."""
+        self.refused, self.refusals, self.findings = time_ns(), self.refusals + 1, findings
+
+
+@dataclass(slots=True)
 class Status:
     """All of it."""
 
     started: int = field(default_factory=time_ns)
+    settings: SettingsStatus = field(default_factory=SettingsStatus)
     sources: dict[str, SourceStatus] = field(default_factory=dict)
     sinks: dict[str, SinkStatus] = field(default_factory=dict)
     journal: JournalStatus = field(default_factory=JournalStatus)

@@ -248,6 +248,8 @@ async def run(settings: PageSettings) -> None:
     print(server.url, flush=True)  # noqa: T201
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    other = settings.model_copy(update={"title": "Chocolate line 2"})
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.adjust, other, gateway.view)
     living = asyncio.create_task(gateway.live())
     await stop.wait()
     living.cancel()

@@ -25,6 +25,7 @@ def main(name: str, port: int, notes: Path, mood: str) -> None:
         note("stopped")
         sys.exit(0)
 
+    signal.signal(signal.SIGHUP, lambda *_: note("asked"))
     signal.signal(signal.SIGINT, signal.SIG_IGN if mood == "stubborn" else stop)
     lifeline.hold()
     note("started")

@@ -70,6 +70,7 @@ class MailQueue:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
         self._connection: sqlite3.Connection | None = None
         self._news = asyncio.Event()
+        self._sending = asyncio.Lock()
 
     @classmethod
     async def open(cls, path: Path, notifier: Notifier, settings: QueueSettings, status: MailStatus) -> MailQueue:
@@ -111,6 +112,20 @@ class MailQueue:
                 await self._wait_for_news(pause)
             else:
                 await self._finish(asyncio.create_task(self._deliver(mail), name=f"mail {mail.message.id}"))
+
+    async def adjust(self, notifier: Notifier, settings: QueueSettings) -> None:
+        """Send this way from now on. Mails that wait for their next try are tried at once: the reason may be mended.
+
+        Returns when the mail in hand has gone the old way.
+        """
+        before, self._notifier, self._settings = self._notifier, notifier, settings
+        async with self._sending:
+            await before.close()
+        try:
+            await self._change(partial(store.hurry, now=time_ns()))
+        except NotConnected as error:
+            _log.warning("waiting mails keep their time", reason=str(error))
+        self._news.set()
 
     async def close(self) -> None:
         """Let go of peer and file. Idempotent; call it after `run` has ended."""
@@ -161,7 +176,8 @@ class MailQueue:
     async def _try(self, mail: Waiting) -> Outcome:
         log = _log.bind(rule=mail.message.rule, to=mail.message.email, mail=mail.message.id)
         try:
-            await self._notifier.send(mail.message)
+            async with self._sending:
+                await self._notifier.send(mail.message)
         except (MailRefused, NotConnected) as error:
             pause_s = delay(mail.attempts + 1, self._settings.first_retry_s, self._settings.longest_retry_s)
             outcome = after_failure(mail, error, self._settings, time_ns(), pause_s)

@@ -138,6 +138,11 @@ def settle(connection: sqlite3.Connection, row: int, outcome: Outcome) -> None:
     )
 
 
+def hurry(connection: sqlite3.Connection, now: int) -> None:
+    """Have every waiting mail tried at once."""
+    connection.execute("UPDATE mail SET due = ? WHERE state = 'waiting' AND due > ?", (now, now))
+
+
 def forget_sent(connection: sqlite3.Connection, before: int) -> None:
     """Drop sent mails written before this time (Unix ns). Dead letters stay."""
     connection.execute("DELETE FROM mail WHERE state = 'sent' AND written < ?", (before,))

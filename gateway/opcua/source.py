@@ -96,6 +96,11 @@ class OpcUaSource:
         self._ladder.settings = settings
         self._is_stale = True
 
+    def rename(self, naming: Naming) -> None:
+        """Have every tag named by this, as soon as the server can be looked at."""
+        self._tags.rename(naming)
+        self._is_stale = True
+
     async def run(self) -> NoReturn:
         """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""
         try:

@@ -57,6 +57,12 @@ class TagSet:
         """Want what these settings want, from the next browse on."""
         self._selection = Selection.of(settings.roots, settings.include, settings.exclude)
 
+    def rename(self, naming: Naming) -> None:
+        """Name all tags by this from the next browse on."""
+        if naming is not self._naming:
+            self._naming = naming
+            self.describe_anew()
+
     def _own(self, tags: Iterable[Tag]) -> None:
         self.by_node = {tag.node: tag for tag in tags}
         self.by_id = {tag.id: tag for tag in self.by_node.values()}

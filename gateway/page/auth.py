@@ -26,6 +26,10 @@ class BasicAuth:
 
     def __init__(self, app: ASGIApp, password: SecretStr | None) -> None:
         self._app = app
+        self.adjust(password)
+
+    def adjust(self, password: SecretStr | None) -> None:
+        """Ask for this password from now on."""
         self._expected = f"{USER}:{password.get_secret_value()}".encode() if password else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

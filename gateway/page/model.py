@@ -102,6 +102,8 @@ class Model:
     kpis: tuple[Kpi, ...]
     servers: Rows
     sinks: Rows
+    settings: State
+    findings: tuple[str, ...]  # why the settings file as it is now is not in force
     journal: State
     mails: Rows
     mail_summary: str

@@ -91,6 +91,20 @@ class Lamp(Part[State]):
         point_out(self.root, what.detail)
 
 
+class Finding(Part[str]):
+    """Something that is wrong, as an item of a list."""
+
+    def __init__(self) -> None:
+        super().__init__(text("li"))
+
+    def _build(self) -> None:
+        """The root holds the words."""
+
+    def _put(self, what: str) -> None:
+        assert isinstance(self.root, TextElement)
+        self.root.set_text(what)
+
+
 class NamedLamp(Part[tuple[str, State]]):
     """A connection in the header; the style hides the word where all is well and leaves the icon."""
 

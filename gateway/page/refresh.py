@@ -25,12 +25,18 @@ class Refresher:
     """Knows the screens that are open and keeps them up to date."""
 
     def __init__(self, view: View, settings: PageSettings) -> None:
+        self._screens: set[Screen] = set()
+        self.adjust(view, settings)
+        self._somebody_looks = asyncio.Event()
+
+    def adjust(self, view: View, settings: PageSettings) -> None:
+        """Begin anew with these; screens that are open load the page again."""
         self.courses = Courses(view.trend) if view.trend else None
         self._view, self._settings = view, settings
         self._plan = Plan()
         self._sparks: dict[int, tuple[float, ...]] = {}
-        self._screens: set[Screen] = set()
-        self._somebody_looks = asyncio.Event()
+        for screen in self._screens:
+            screen.reload()
 
     def add(self, screen: Screen) -> None:
         """Show a screen all that is known, and keep it up to date from now on."""

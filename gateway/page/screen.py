@@ -10,7 +10,7 @@ from nicegui import ui
 from gateway.page import tables
 from gateway.page.courses import Courses
 from gateway.page.model import Model, Stock
-from gateway.page.parts import KpiTile, Lamp, Many, StationCard, StockBar, Table, TopBar, box, text
+from gateway.page.parts import Finding, KpiTile, Lamp, Many, StationCard, StockBar, Table, TopBar, box, text
 from gateway.page.trends import TrendPanel
 from gateway.page.wish import THEMES, Wish
 from gateway.sinks.latest import Latest
@@ -46,11 +46,18 @@ class Screen:
         self._stocks.show(model.stocks)
         self._servers.show(model.servers)
         self._sinks.show(model.sinks)
+        self._settings.show(model.settings)
+        self._findings.show(model.findings)
         self._journal.show(model.journal)
         self._mails.show(model.mails)
         self._mail_summary.set_text(model.mail_summary)
         self._silent.show(model.silent)
         self._silent_summary.show(model.silent_summary)
+
+    def reload(self) -> None:
+        """Have the browser load the page anew: what it is made of has changed."""
+        with self._top.root:
+            ui.navigate.reload()
 
     def offer(self, tags: Sequence[Tag]) -> None:
         """Tags for the trends."""
@@ -71,7 +78,9 @@ class Screen:
         with box("section", "card connections"):
             with box("div", "head"):
                 text("h2", words="Connections")
+                self._settings = Lamp()
                 self._journal = Lamp()
+            self._findings = Many(box("ul", "findings"), Finding)
             self._servers = Table(tables.SERVERS)
             self._sinks = Table(tables.SINKS)
 

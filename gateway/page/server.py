@@ -42,6 +42,8 @@ class WebServer:
         self._settings, self._view = settings, view
         self._registry = metrics.registry(view.status)
         self._running = AsyncExitStack()
+        self._site: Site | None = None
+        self._auth: BasicAuth | None = None
         self.port = settings.port
 
     @property
@@ -58,13 +60,21 @@ class WebServer:
         async with AsyncExitStack() as stack:
             stack.enter_context(listener)
             if self._settings.enabled:
-                site = await asyncio.to_thread(_load_site, self._settings, self._view)
-                await stack.enter_async_context(site.lifespan())
-                routes.append(Mount("/", site))
-            app = BasicAuth(Starlette(routes=routes), self._settings.password)
-            await stack.enter_async_context(_serving(app, listener))
+                self._site = await asyncio.to_thread(_load_site, self._settings, self._view)
+                await stack.enter_async_context(self._site.lifespan())
+                routes.append(Mount("/", self._site))
+            self._auth = BasicAuth(Starlette(routes=routes), self._settings.password)
+            await stack.enter_async_context(_serving(self._auth, listener))
             self._running = stack.pop_all()
         log.info("page is served", url=self.url, page=self._settings.enabled)
+
+    def adjust(self, settings: PageSettings, view: View) -> None:
+        """Show this from now on; open browsers load the page anew. Where it listens stays."""
+        self._settings, self._view = settings, view
+        if self._auth is not None:
+            self._auth.adjust(settings.password)
+        if self._site is not None:
+            self._site.adjust(settings, view)
 
     async def stop(self) -> None:
         """Hang up and free the port. Idempotent."""

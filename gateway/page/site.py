@@ -35,6 +35,12 @@ class Site:
         self.latest = view.latest
         self.refresher = Refresher(view, settings)
 
+    def adjust(self, settings: PageSettings, view: View) -> None:
+        """Show this from now on; open browsers load the page anew."""
+        self.title = settings.title
+        self.latest = view.latest
+        self.refresher.adjust(view, settings)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the page and its assets."""
         await application()({**scope, _SITE: self}, receive, send)

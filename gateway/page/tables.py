@@ -8,7 +8,17 @@ from itertools import islice
 from gateway.page import text
 from gateway.page.model import Cell, Rows, State
 from gateway.page.tone import Tone
-from gateway.status import Connection, JournalStatus, Link, Mail, MailStatus, SinkStatus, SourceStatus, Status
+from gateway.status import (
+    Connection,
+    JournalStatus,
+    Link,
+    Mail,
+    MailStatus,
+    SettingsStatus,
+    SinkStatus,
+    SourceStatus,
+    Status,
+)
 
 MOST_ROWS = 200
 """Rows of a table that are shown; the heading tells how many there are."""
@@ -43,6 +53,14 @@ def servers(sources: Iterable[SourceStatus], now: int) -> Rows:
 def sinks(peers: Iterable[SinkStatus], now: int) -> Rows:
     """One row a sink."""
     return tuple(_sink(sink, now) for sink in peers)
+
+
+def settings(status: SettingsStatus, now: int) -> State:
+    """Whether the settings file is in force."""
+    since = text.day_and_clock(status.loaded, now)
+    if status.findings:
+        return State(f"Settings file refused, those of {since} stay", Tone.WARN)
+    return State(f"Settings of {since}", Tone.GOOD)
 
 
 def journal(status: JournalStatus) -> State:

@@ -7,7 +7,7 @@ crash nor a batch that comes again can lose an alert or give it twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from time import time_ns
 
@@ -48,11 +48,8 @@ class RuleEngine:
         latency_s: float = 2.0,
     ) -> None:
         self.name = name
-        self._thresholds = tuple(rule for rule in rules if isinstance(rule, ThresholdRule))
-        self._event_rules = tuple(rule for rule in rules if isinstance(rule, EventRule))
-        self._contacts = contacts
+        self._use(rules, contacts, texts)
         self._mails = mails
-        self._texts = texts
         self._latency_s = latency_s
         self._memory = Memory()
         self._tags: Catalogue | None = None
@@ -61,6 +58,24 @@ class RuleEngine:
         self._rescheduled = asyncio.Event()
         self._turn = asyncio.Lock()  # the clock and the batches move the same states
         self._clock: asyncio.Task[None] | None = None
+
+    def _use(self, rules: Sequence[ThresholdRule | EventRule], contacts: Contacts, texts: Texts) -> None:
+        self._thresholds = tuple(rule for rule in rules if isinstance(rule, ThresholdRule))
+        self._event_rules = tuple(rule for rule in rules if isinstance(rule, EventRule))
+        self._contacts = contacts
+        self._texts = texts
+
+    async def adjust(self, rules: Sequence[ThresholdRule | EventRule], contacts: Contacts, texts: Texts) -> None:
+        """Go on by these rules. What is remembered stays; delays that run for a rule that stays the same run on."""
+        async with self._turn:
+            self._use(rules, contacts, texts)
+            self._binding = None
+        if self._clock is None:
+            return  # the next open judges by them
+        try:
+            await self.write(_NOTHING)
+        except NotConnected as error:
+            _log.warning("changed rules wait for the mail queue", reason=str(error))
 
     async def open(self, tags: Catalogue) -> None:
         """Remember, and judge what is remembered: a rule may have changed since. NotConnected: the file is away."""
@@ -81,7 +96,7 @@ class RuleEngine:
             events = judge_events(self._event_rules, batch, time_ns())
             await self._commit(Judgement(judged.changes, judged.alerts + events))
             self._binding = binding
-            self._schedule(instances)
+            self._schedule(instances, heard=touched.keys())
 
     async def close(self) -> None:
         """End the clock. Idempotent."""
@@ -95,8 +110,14 @@ class RuleEngine:
         assert self._tags is not None, "open comes before write"
         if self._binding is not None and self._binding.version == self._tags.version:
             return self._binding, False
-        self._deadlines.clear()
-        return bind(self._thresholds, self._tags), True
+        binding = bind(self._thresholds, self._tags)
+        instances = {one.key: one for one in binding.instances}
+        self._deadlines = {
+            key: (deadline, instances[key])
+            for key, (deadline, one) in self._deadlines.items()
+            if key in instances and instances[key].rule == one.rule
+        }
+        return binding, True
 
     async def _commit(self, judged: Judgement) -> None:
         """Write it all down, then believe it."""
@@ -108,13 +129,14 @@ class RuleEngine:
         for draft in drafts:
             _log.info("alert", rule=draft.rule, instance=draft.instance, to=draft.email, reason=draft.reason)
 
-    def _schedule(self, instances: Iterable[Instance]) -> None:
+    def _schedule(self, instances: Iterable[Instance], heard: Container[StateKey]) -> None:
+        """Have the clock ring for these; a delay that runs is measured anew only where a value was heard."""
         now = asyncio.get_running_loop().time() + self._latency_s
         for one in instances:
             seconds = remaining(one, self._memory)
             if seconds is None:
                 self._deadlines.pop(one.key, None)
-            else:
+            elif one.key in heard or one.key not in self._deadlines:
                 self._deadlines[one.key] = (now + seconds, one)
         self._rescheduled.set()
 
@@ -139,4 +161,4 @@ class RuleEngine:
                 _log.warning("alert waits for the mail queue", reason=str(error))
                 self._deadlines |= {one.key: (now + _DISK_RETRY_S, one) for one in late}
             else:
-                self._schedule(late)
+                self._schedule(late, heard={one.key for one in late})

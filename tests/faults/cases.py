@@ -8,6 +8,7 @@ from faults.case import Case, Fault
 from faults.faults_of_gateways import full_disk, kill_gateway, kill_gateway_without_broker, step_clock
 from faults.faults_of_links import bad_link, cut_link
 from faults.faults_of_servers import only_load, orders, restart_server
+from faults.faults_of_settings import change_everything_else, leave_tags_out_for_a_while
 from faults.faults_of_sinks import influx_answers, influx_down, influx_refuses_a_line, kill_broker, silent_broker
 from faults.proxy import Manners
 from faults.scene import Plan
@@ -80,6 +81,8 @@ GATEWAYS = (
     Case("disk full", full_disk, NONE),
     Case("clock an hour ahead", step_clock(3600), Plan(stepped_clock=True)),
     Case("clock an hour back", step_clock(-3600), Plan(stepped_clock=True)),
+    Case("settings changed, no history", change_everything_else, NONE, quick=True),
+    Case("settings leave half of the tags out for a while", leave_tags_out_for_a_while, HISTORY),
     Case("gateway kill -9", kill_gateway(1), HISTORY, quick=True),
     Case("gateway kill -9, 20 times", kill_gateway(20), HISTORY),
     Case("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True), NONE),
@@ -104,6 +107,7 @@ FOREIGN = (
     _foreign("session deleted, no history", orders(END_SESSIONS), may_lose=True),
     _foreign("subscription deleted", orders(END_SUBSCRIPTIONS), history=True),
     _foreign("subscription deleted, no history", orders(END_SUBSCRIPTIONS), may_lose=True),
+    _foreign("settings changed, no history", change_everything_else),
     _foreign("gateway kill -9, 5 times", kill_gateway(5), history=True),
     _foreign("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True)),
 )

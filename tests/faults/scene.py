@@ -165,7 +165,7 @@ class Scene:
             "backfill": {"first_history_s": 0, "settle_s": 0.5},
         }
         broker = {"port": self.broker_line.port, "keep_alive_s": 5, "timeout_s": 4}
-        settings = {
+        self.settings: dict[str, Any] = {
             "state": str(self.folder / "state"),
             "sources": [source | self.plan.source],
             "naming": {"constants": {"enterprise": "faults"}, "paths": ["{station}/{tag}"]},
@@ -185,7 +185,26 @@ class Scene:
             ],
             "page": {"enabled": False, "port": self._page},
         }
-        (self.folder / "gateway.yaml").write_text(json.dumps(settings))
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        """As editors do: the file is replaced by another one."""
+        file = self.folder / "gateway.yaml"
+        fresh = file.with_suffix(".new")
+        fresh.write_text(json.dumps(self.settings, indent=1))
+        fresh.replace(file)
+
+    async def change(self, change: Callable[[dict[str, Any]], object]) -> str:
+        """Change the settings file under the running gateway; "reloads" or "refusals", whatever it made of it."""
+        before = (await self.health())["settings"]
+        change(self.settings)
+        self._write_settings()
+        deadline = monotonic() + START_S
+        while (now := (await self.health())["settings"]) | {"age_s": 0} == before | {"age_s": 0}:
+            if monotonic() > deadline:
+                raise RuntimeError(f"the settings file has changed, and nobody noticed\n{self.gateway.output()}")
+            await asyncio.sleep(POLL_S)
+        return "reloads" if now["reloads"] > before["reloads"] else "refusals"
 
     @property
     def tallies(self) -> tuple[Tally, ...]:

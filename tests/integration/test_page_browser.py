@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,12 +25,19 @@ RECONNECT_MS = 20_000
 @contextmanager
 def gateway(port: int, *more: str) -> Iterator[str]:
     """A gateway's page in a process of its own; yields its address, then asks it to stop and expects that it does."""
+    with gateway_process(port, *more) as (address, _):
+        yield address
+
+
+@contextmanager
+def gateway_process(port: int, *more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The same with the process, which takes other settings at SIGHUP."""
     command = [sys.executable, str(DEMO), "--port", str(port), *more]
     environment = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield next(line.strip() for line in process.stdout if line.startswith("http"))
+            yield next(line.strip() for line in process.stdout if line.startswith("http")), process
         finally:
             process.terminate()
         assert process.wait(5) == 0
@@ -143,6 +151,18 @@ def test_it_comes_back_by_itself_when_the_gateway_restarts(browser: Browser) -> 
     with gateway(port):
         expect(page.locator("#popup")).to_be_hidden(timeout=RECONNECT_MS)
         expect(page.locator(".station")).to_have_count(7)
+        expect_life(page)
+        page.close()
+
+
+def test_an_open_page_follows_when_its_settings_change(browser: Browser) -> None:
+    with gateway_process(0) as (address, process):
+        page = browser.new_page()
+        page.goto(address)
+        expect(page.locator("h1")).to_have_text("Chocolate line 1")
+        expect_life(page)
+        process.send_signal(signal.SIGHUP)
+        expect(page.locator("h1")).to_have_text("Chocolate line 2")
         expect_life(page)
         page.close()
 

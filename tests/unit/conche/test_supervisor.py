@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -95,6 +96,17 @@ async def test_ctrl_c_of_the_terminal_reaches_the_supervisor_alone(site):
     assert os.getsid(pid) == pid
     ctrl_c()
     await running
+
+
+async def test_sighup_reaches_those_that_read_their_settings_again(site):
+    gateway = replace(site.service("gateway"), reloads=True)
+    running = asyncio.create_task(site.supervise(site.service("plant"), gateway))
+    await site.announced.wait()
+    os.kill(os.getpid(), signal.SIGHUP)
+    await eventually(lambda: ("gateway", "asked") in site.noted())
+    assert ("plant", "asked") not in site.noted()
+    ctrl_c()
+    assert await running is True
 
 
 async def test_a_part_that_dies_is_started_again_and_that_is_said(site):

@@ -181,3 +181,25 @@ async def test_while_nobody_looks_nothing_is_asked(start: Start, gateway: FakeGa
     await start()
     await asyncio.sleep(1.2)
     assert gateway.queries == 0
+
+
+async def test_other_settings_are_shown_without_a_restart(start: Start, gateway: FakeGateway) -> None:
+    server = await start(password="bitter")
+    settings = PageSettings.model_validate(SETTINGS | {"title": "Another line", "password": "sweet", "port": 0})
+    server.adjust(settings, gateway.view)
+    assert (await get(server.url, PASSWORD)).status_code == 401
+    html = (await get(server.url, httpx.BasicAuth("conche", "sweet"))).text
+    assert "Another line" in html
+    assert "Chocolate line 1" not in html
+
+
+async def test_why_a_settings_file_is_refused_stands_on_the_page(start: Start, gateway: FakeGateway) -> None:
+    server = await start()
+    assert "Settings of" in unescape((await get(server.url)).text)
+    gateway.status.settings.refuse(("gateway.yaml:3: sources.0.url: is missing",))
+    html = unescape((await get(server.url)).text)
+    assert "Settings file refused" in html
+    assert "gateway.yaml:3: sources.0.url: is missing" in html
+    metrics = (await get(f"{server.url}/metrics")).text
+    assert "conche_reload_refusals_total 1.0" in metrics
+    assert "conche_settings_refused 1.0" in metrics

@@ -262,3 +262,16 @@ def test_a_failure_counts_tries_and_refusals_apart(tmp_path: Path) -> None:
     refused = after_failure(Waiting(1, message, 4, 0, 0), MailRefused("no"), settings, 0, 7.0)
     assert (refused.state, refused.refusals, refused.due) == ("waiting", 1, 300_000_000_000)
     assert after_failure(Waiting(1, message, 0, 1, 0), MailRefused("no"), settings, 0, 7.0).state == "dead"
+
+
+async def test_another_way_out_is_tried_at_once_by_mails_that_wait(office: Office) -> None:
+    away, there = Unreachable(), Postman()
+    async with office.open(away) as queue:
+        await queue.enqueue([draft()])
+        await until(lambda: away.tries >= 1)
+        await queue.adjust(there, outbox(office.path.parent, first_retry_s=3600.0))
+        await until(lambda: office.counts == (1, 0, 0))
+        assert away.closed
+        await queue.enqueue([draft("2")])
+        await until(lambda: len(there.mails) == 2)
+    assert there.closed
