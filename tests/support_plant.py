@@ -11,6 +11,7 @@ import yaml
 
 from plant_model.accounting import imbalance, plant_imbalance
 from plant_model.activity import Activity
+from plant_model.events import PlantEvent
 from plant_model.packml import State
 from plant_model.plant import Plant
 from plant_model.spec import PlantSpec, parse
@@ -33,8 +34,28 @@ def plant_data() -> dict[str, Any]:
     return copy.deepcopy(_loaded())
 
 
+@cache
 def shipped() -> PlantSpec:
     return parse(plant_data())
+
+
+@cache
+def _lived(weeks: int) -> tuple[Plant, tuple[PlantEvent, ...]]:
+    if weeks == 0:
+        return Plant(shipped()), ()
+    before, told = _lived(weeks - 1)
+    plant = before.fork()
+    return plant, (*told, *plant.advance(weeks * WEEK))
+
+
+def lived(weeks: int) -> Plant:
+    """The shipped plant after some weeks: run once for all tests, which get copies."""
+    return _lived(weeks)[0].fork()
+
+
+def told(weeks: int) -> tuple[PlantEvent, ...]:
+    """All that the shipped plant told in its first weeks."""
+    return _lived(weeks)[1]
 
 
 def unlimited(machines: int = 3) -> dict[str, Any]:

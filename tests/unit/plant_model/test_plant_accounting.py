@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_plant import DAY, HOUR, WEEK, plant_data, shipped, unlimited
+from support_plant import DAY, HOUR, WEEK, lived, plant_data, shipped, unlimited
 
 from plant_model.accounting import Counts, counts, line, line_performance, performance, together
 from plant_model.capacity import constraint, line_seconds, liquor_yield, mass_ratio, planned_seconds, roasting_minutes
@@ -106,8 +106,7 @@ def test_energy_is_power_by_time() -> None:
 
 
 def test_a_case_costs_what_was_spent_for_it() -> None:
-    plant = Plant(SPEC)
-    plant.advance(4 * WEEK)
+    plant = lived(4)
     spent = line(SPEC, plant.state, plant.now)
     per_case = sum(spent.costs) / spent.cases
     assert 7.0 < per_case < 11.0
@@ -122,9 +121,8 @@ def test_dearer_beans_make_dearer_chocolate() -> None:
     """S10: +12.6 % on beans adds what the beans in a kg cost more."""
     data = plant_data()
     data["suppliers"]["HafenKakao"]["price_usd_per_t"] *= 1.126
-    cheap, dear = Plant(SPEC), Plant(parse(data))
-    for plant in (cheap, dear):
-        plant.advance(2 * WEEK)
+    cheap, dear = lived(2), Plant(parse(data))
+    dear.advance(2 * WEEK)
     taken = cheap.state.units["Cleaning"].ledger.taken
     more = dear.state.books.money.material - cheap.state.books.money.material
     assert more == pytest.approx(taken * 3.848 * 0.126 * 0.86, rel=1e-3)  # beans lose and take up water

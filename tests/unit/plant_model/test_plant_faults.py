@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
-from support_plant import DAY, HOUR, WEEK, assert_sound, shipped
+from support_plant import DAY, HOUR, assert_sound, lived, shipped, told
 
 from plant_model.activity import Activity
 from plant_model.equipment import FailureMode, Triangular
@@ -79,16 +79,14 @@ def test_no_storm_of_faults_upsets_the_books(storm: list[tuple[float, int]]) -> 
 
 
 def test_short_stops_are_minor_and_told_to_nobody() -> None:
-    plant = Plant(SPEC)
-    told = [event for event in plant.advance(2 * WEEK) if event.kind == "machine_failure"]
+    plant, failures = lived(2), [event for event in told(2) if event.kind == "machine_failure"]
     ledger = plant.state.units["Moulding"].ledger
     assert ledger.minor_stops > ledger.breakdowns > 0
-    assert len(told) == sum(unit.ledger.breakdowns for unit in plant.state.units.values())
+    assert len(failures) == sum(unit.ledger.breakdowns for unit in plant.state.units.values())
 
 
 def test_failures_come_by_working_hours() -> None:
-    plant = Plant(SPEC, 3)
-    plant.advance(12 * WEEK)
+    plant = lived(10)
     moulding = plant.state.units["Moulding"]
     hours = moulding.times[Activity.Running] / HOUR
     assert hours / moulding.failures["WrapperStop"].count == pytest.approx(0.6, rel=0.1)

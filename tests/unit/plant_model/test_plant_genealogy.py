@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_plant import DAY, WEEK, plant_data, shipped
+from support_plant import DAY, WEEK, lived, plant_data, shipped
 
 from plant_model.genealogy import masses
 from plant_model.plant import Plant, PlantError
@@ -115,9 +115,7 @@ def test_rework_is_followed_back_to_the_bars_it_was() -> None:
 
 
 def test_old_lots_are_folded_and_memory_stays_bounded() -> None:
-    plant = Plant(SPEC)
-    plant.advance(4 * WEEK)
-    early = len(plant.state.lots)
+    early, plant = len(lived(4).state.lots), lived(9)
     plant.advance(10 * WEEK - DAY)
     yesterday = masses(plant.state)
     plant.advance(10 * WEEK)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_plant import DAY, HOUR, WEEK, assert_sound, plant_data, shipped, unlimited, without_failures
+from support_plant import DAY, HOUR, WEEK, assert_sound, lived, plant_data, shipped, unlimited, without_failures
 
 from plant_model.activity import Activity
 from plant_model.capacity import constraint, liquor_yield, roasting_gas, roasting_minutes, winnowed
@@ -89,17 +89,15 @@ def test_a_dirty_lot_loses_more_and_metal_takes_beans_with_it() -> None:
 
 
 def test_metal_is_found_at_its_place_counted_and_diverted() -> None:
-    plant = Plant(SPEC)
-    plant.advance(2 * WEEK)
-    ledger = plant.state.units["Cleaning"].ledger
+    ledger = lived(2).state.units["Cleaning"].ledger
     assert ledger.rejects["Metal"] == pytest.approx(0.04 * ledger.processed / 200, rel=0.6)
     assert ledger.waste["Metal"] == pytest.approx(ledger.rejects["Metal"] * STATIONS.Cleaning.metal_kg)
     node = "Line1.Cleaning.Process.MetalDetected"
     plant = changed("Cleaning", metal_share=1.0)
-    lit = 0
+    lit, reader, place = 0, Reader(plant.spec), [signal.node for signal in signals(plant.spec)].index(node)
     for minute in range(600):
         plant.advance(minute * 60.0)
-        lit += read(plant)[node]
+        lit += reader.read(plant)[0][place]
     assert 0 < lit < 200
     assert_sound(plant)
 

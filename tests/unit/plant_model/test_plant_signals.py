@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support_plant import DAY, HOUR, WEEK, shipped
+from support_plant import DAY, HOUR, lived, shipped
 
 from plant_model.instruments import normal
 from plant_model.plant import Plant
@@ -17,6 +17,7 @@ from plant_model.tally import progress
 
 SPEC = shipped()
 TABLE = signals(SPEC)
+READER = Reader(SPEC)
 PLACE = {signal.node: place for place, signal in enumerate(TABLE)}
 UNITS = {
     *(
@@ -51,7 +52,7 @@ PYTHON_TYPES: dict[SignalType, type] = {
 
 
 def read(plant: Plant) -> dict[str, Any]:
-    values, _ = Reader(SPEC).read(plant)
+    values, _ = READER.read(plant)
     return dict(zip(PLACE, values, strict=True))
 
 
@@ -203,9 +204,7 @@ def test_a_conche_dries_warms_and_gets_thin() -> None:
 def test_rolls_wear_and_the_mass_gets_coarser() -> None:
     plant = Plant(SPEC)
     plant.advance(DAY)
-    new = read(plant)
-    plant.advance(5 * WEEK)
-    worn = read(plant)
+    new, worn = read(plant), read(lived(5))
     node = "Line1.Mixing.Process."
     assert worn[node + "RollHours"] > new[node + "RollHours"] + 300
     assert worn[node + "FinenessD90"] > new[node + "FinenessD90"]

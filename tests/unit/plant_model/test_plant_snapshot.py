@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_plant import DAY, HOUR, WEEK, assert_sound, plant_data, shipped
+from support_plant import DAY, HOUR, assert_sound, lived, plant_data, shipped
 
 from plant_model import snapshot
 from plant_model.plant import Plant, SnapshotError
@@ -20,21 +20,22 @@ SPEC = shipped()
 @settings(max_examples=15, deadline=None)
 @given(st.floats(0.0, 6 * DAY), st.integers(0, 50))
 def test_snapshot_restore_continue_is_the_uninterrupted_run(cut: float, seed: int) -> None:
-    whole, first = Plant(SPEC, seed), Plant(SPEC, seed)
-    events = first.advance(cut)
-    second = Plant.restore(SPEC, first.snapshot())
-    assert second.state == first.state
-    assert events + second.advance(7 * DAY) == whole.advance(7 * DAY)
+    whole = Plant(SPEC, seed)
+    whole.advance(cut)
+    second = Plant.restore(SPEC, whole.snapshot())
+    assert second.state == whole.state
+    until = cut + 1.5 * DAY
+    assert second.advance(until) == whole.advance(until)
     assert second.state == whole.state
 
 
 def test_a_snapshot_can_be_taken_at_every_event() -> None:
     """The cut falls on the very moment of an event, a likely place for an off-by-one."""
-    whole = Plant(SPEC).advance(2 * DAY)
+    until, plant, events = DAY, Plant(SPEC), []
+    whole = Plant(SPEC).advance(until)
     for event in whole[:12]:
-        plant = Plant(SPEC)
-        events = plant.advance(event.time)
-        assert events + Plant.restore(SPEC, plant.snapshot()).advance(2 * DAY) == whole
+        events += plant.advance(event.time)
+        assert events + Plant.restore(SPEC, plant.snapshot()).advance(until) == whole
 
 
 def test_what_was_not_told_yet_is_in_the_snapshot() -> None:
@@ -124,11 +125,7 @@ def test_a_snapshot_cannot_smuggle_in_other_classes(foreign: object) -> None:
 
 
 def test_a_snapshot_stays_small() -> None:
-    plant = Plant(SPEC)
-    plant.advance(4 * WEEK)
-    early = plant.snapshot()
-    plant.advance(12 * WEEK)
-    late = plant.snapshot()
+    early, late = lived(4).snapshot(), lived(10).snapshot()
     assert len(early) < 200_000
     assert len(late) < 1.3 * len(early)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_plant import DAY, HOUR, WEEK, assert_paid, assert_sound, plant_data, shipped
+from support_plant import DAY, HOUR, WEEK, assert_paid, assert_sound, lived, plant_data, shipped, told
 
 from plant_model.business import Policy, Supplier
 from plant_model.inventory import allotted, coming, overdue, quantity, ranked
@@ -119,7 +119,7 @@ def test_without_patience_nobody_steps_in() -> None:
 def test_deliveries_cross() -> None:
     """Lead times are independent: what was ordered later may come first."""
     data = with_suppliers({"lead_cv": 1.0})
-    happened = Plant(parse(data)).advance(20 * WEEK)
+    happened = Plant(parse(data)).advance(6 * WEEK)
     numbers = [e.fields["DeliveryId"] for e in happened if e.kind == "delivery_arrived"]
     ordered = [e.fields["DeliveryId"] for e in happened if e.kind == "delivery_ordered"]
     by_order = sorted((n for n in numbers if n in ordered), key=ordered.index)
@@ -176,9 +176,8 @@ def test_a_plant_that_takes_wet_beans_roasts_them_longer() -> None:
 
 
 def test_ordering_costs_by_the_order_and_holding_by_the_stock() -> None:
-    plant = Plant(SPEC)
-    orders = sum(e.kind == "delivery_ordered" for e in plant.advance(4 * WEEK))
-    money = plant.state.books.money
+    orders = sum(event.kind == "delivery_ordered" for event in told(4))
+    money = lived(4).state.books.money
     assert money.ordering == orders * SPEC.costs.purchase_order
     assert 0 < money.holding < 0.2 * 4 / 52 * 800_000
 

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from support_plant import DAY, HOUR, WEEK, assert_sound, plant_data, shipped
+from support_plant import DAY, HOUR, WEEK, assert_sound, lived, plant_data, shipped, told
 
 from plant_model.business import MONTHS
 from plant_model.demand import pick
@@ -36,8 +36,7 @@ def test_within_two_days_a_stock_falls_below_its_reorder_point_and_is_ordered() 
 
 
 def test_what_was_ordered_arrives_once() -> None:
-    plant = Plant(SPEC)
-    happened = plant.advance(10 * WEEK)
+    plant, happened = lived(10), told(10)
     ordered = [event.fields["DeliveryId"] for event in happened if event.kind == "delivery_ordered"]
     arrived = [event.fields["DeliveryId"] for event in happened if event.kind == "delivery_arrived"]
     assert len(arrived) > 10
@@ -87,8 +86,7 @@ def test_bulk_orders_come_several_times_a_day_with_customer_and_address() -> Non
 
 
 def test_demand_follows_the_shares() -> None:
-    plant = Plant(SPEC)
-    plant.advance(6 * WEEK)
+    plant = lived(6)
     ordered = {product: sales.ordered_cases for product, sales in plant.state.sales.items()}
     total = sum(ordered.values())
     for product, spec in SPEC.products.items():
@@ -125,8 +123,7 @@ def test_orders_wait_for_goods_and_are_served_in_turn() -> None:
 
 
 def test_what_is_ordered_is_shipped_or_waits() -> None:
-    plant = Plant(SPEC)
-    plant.advance(5 * WEEK)
+    plant = lived(5)
     for sales in plant.state.sales.values():
         assert sales.waiting_cases == sum(order.open for order in sales.backlog)
         assert sales.ordered_cases == sales.shipped_cases + sales.waiting_cases

@@ -38,7 +38,7 @@ def test_twice_the_technicians_wait_shorter_and_repair_as_long() -> None:
         data = plant_data()
         data["workers_per_shift"]["Technician"] = technicians
         plant = Plant(parse(data))
-        plant.advance(8 * WEEK)
+        plant.advance(5 * WEEK)
         waits.append(total(plant, Activity.AwaitingRepair))
         ledgers = [unit.ledger for unit in plant.state.units.values()]
         repairs.append(sum(led.repair_s for led in ledgers) / sum(led.breakdowns for led in ledgers))
@@ -140,7 +140,7 @@ def test_failures_by_the_calendar_come_also_at_rest(clock: str) -> None:
     often = {"mtbf_h": 4, "shape": 1, "mttr_h": 0.05, "cv": 0, "clock": clock}
     data["stations"]["Cleaning"]["failures"] = {"Fault": often}
     plant = Plant(parse(data))
-    plant.advance(12 * WEEK)
+    plant.advance(8 * WEEK)
     cleaning = plant.state.units["Cleaning"]
     count = cleaning.failures["Fault"].count
     if clock == "operating":
