@@ -185,6 +185,12 @@ class Hall:
             await self.plant.server.historize_node_data_change(node, period=None)
         return node
 
+    async def remove(self, name: str) -> None:
+        """Let the server forget a variable. asyncua's own way leaves a coroutine behind that nobody awaits."""
+        node = self.nodes.pop(name)
+        await self.root.delete_reference(node, ua.ObjectIds.HasComponent)
+        del self.plant.server.iserver.aspace[node.nodeid]
+
     async def write(self, name: str, value: object, kind: ua.VariantType = ua.VariantType.Double) -> datetime:
         self.clock = max(self.clock + timedelta(milliseconds=1), datetime.now(UTC))
         changed = ua.DataValue(ua.Variant(value, kind), SourceTimestamp=self.clock)

@@ -10,7 +10,7 @@ import orjson
 import structlog
 from asyncua import ua
 
-from gateway.opcua.events import EventField, EventTypes
+from gateway.opcua.event_types import EventField, EventTypes
 from gateway.opcua.items import Item, revised
 from gateway.opcua.subscription import Subscription
 from gateway.opcua.terms import Deadband, Pace, Parameters

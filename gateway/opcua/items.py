@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from asyncua import ua
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     _Outcomes = list["Item | Refusal"]
     _Call = Callable[[Sequence["Asked"]], Awaitable[_Outcomes]]
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 _ABSOLUTE, _PERCENT = 1, 2  # DeadbandType (OPC 10000-4, 7.22.2)
 _ABOUT_THE_DEADBAND = frozenset(
     {
@@ -33,6 +36,7 @@ _ABOUT_ONE_ITEM = frozenset(
     {
         ua.StatusCodes.BadNodeIdInvalid,
         ua.StatusCodes.BadNodeIdUnknown,
+        ua.StatusCodes.BadMonitoredItemIdInvalid,
         ua.StatusCodes.BadAttributeIdInvalid,
         ua.StatusCodes.BadInvalidArgument,
         ua.StatusCodes.BadUserAccessDenied,
@@ -100,12 +104,12 @@ async def modify_items(session: Session, subscription: int, wanted: Sequence[Ask
 async def delete_items(session: Session, subscription: int, items: Sequence[int]) -> None:
     """Delete these; that some are gone already does not matter."""
 
-    async def delete(part: Sequence[int]) -> list[ua.StatusCode]:
+    async def delete(part: Sequence[int]) -> list[ua.StatusCode | Refusal]:
         parameters = ua.DeleteMonitoredItemsParameters(SubscriptionId=subscription, MonitoredItemIds=list(part))
-        results: list[ua.StatusCode] = await session.ask(session.services.delete_monitored_items, parameters)
+        results: list[ua.StatusCode | Refusal] = await session.ask(session.services.delete_monitored_items, parameters)
         return results
 
-    await in_chunks(items, session.limits.items, delete)
+    await in_chunks(items, session.limits.items, partial(_each, delete))
 
 
 async def _agreed(session: Session, wanted: Sequence[Asked], call: _Call) -> _Outcomes:
@@ -123,7 +127,7 @@ async def _agreed(session: Session, wanted: Sequence[Asked], call: _Call) -> _Ou
     return outcomes
 
 
-async def _each(call: _Call, part: Sequence[Asked]) -> _Outcomes:
+async def _each(call: Callable[[Sequence[A]], Awaitable[list[B | Refusal]]], part: Sequence[A]) -> list[B | Refusal]:
     """The outcomes of a call; where one item makes the whole call fail, it is found by halves."""
     try:
         return await call(part)

@@ -20,16 +20,20 @@ OVERFLOW = 0x480
 """InfoType DataValue with the overflow bit: the server's queue was too short, values are lost (OPC 10000-4, 7.39.1)."""
 
 
+EVENTS = 0
+"""The place of the events among the tags, whose ids begin at 1: their newest time, and where history is missing."""
+
+
 class Marks:
     """Times are Unix ns, 0 = none. One entry a tag id; ids of other sources stay unused."""
 
     def __init__(self) -> None:
-        self._known = np.zeros(0, np.bool_)
-        self.last = np.zeros(0, np.int64)  # source time of the newest live value in the journal
-        self.first = np.zeros(0, np.int64)  # source time of the first live value since the last cut
-        self.pending = np.zeros(0, np.int64)  # history is missing from here on
-        self.status = np.zeros(0, np.uint32)  # of the newest live value
-        self.overflows = np.zeros(0, np.int64)  # live values with the overflow bit
+        self._known = np.zeros(1, np.bool_)
+        self.last = np.zeros(1, np.int64)  # source time of the newest live value in the journal
+        self.first = np.zeros(1, np.int64)  # source time of the first live value since the last cut
+        self.pending = np.zeros(1, np.int64)  # history is missing from here on
+        self.status = np.zeros(1, np.uint32)  # of the newest live value
+        self.overflows = np.zeros(1, np.int64)  # live values with the overflow bit
         self.heard = 0  # when the last message came
         self.lost_since = 0  # when messages were lost, until the loss is dealt with
 
@@ -85,6 +89,14 @@ class Marks:
         idle = ids[self.pending[ids] == 0]
         self.pending[idle] = np.where(self.last[idle] > 0, self.last[idle], before)
 
+    def note_events(self, times: Iterable[int]) -> None:
+        """Events of these times are in the journal."""
+        self.last[EVENTS] = max((int(self.last[EVENTS]), *times))
+
+    def interrupt_events(self) -> None:
+        """Events are missing after the newest one that we have."""
+        self.pending[EVENTS] = self.pending[EVENTS] or self.last[EVENTS]
+
     def open(self, ids: Sequence[int], until: Sequence[int]) -> None:
         """Values of these tags are missing between what we have of each and `until`; an open hole grows that far."""
         tags = np.asarray(ids, np.int64)
@@ -102,7 +114,7 @@ class Marks:
 
         What the last message did not hold yet is younger than its newest value, though perhaps older than its arrival.
         """
-        newest = int(self.last.max(initial=0)) or self.heard
+        newest = int(self.last[EVENTS + 1 :].max(initial=0)) or self.heard
         self.lost_since = self.lost_since or min(self.heard, newest)
 
     def quiet_ids(self) -> list[int]:

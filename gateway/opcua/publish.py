@@ -14,16 +14,25 @@ from gateway.contract import GatewayError
 from gateway.journal import Draft, Kind
 from gateway.opcua.decode import decode_data
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
+from gateway.opcua.events import event_field
 from gateway.opcua.marks import have_overflow
 from gateway.opcua.sequence import due, missing, preceding
-from gateway.opcua.wire import Body, Message, Published, publish_response, republish_response, status_change
+from gateway.opcua.wire import (
+    Body,
+    Message,
+    Published,
+    event_fields,
+    publish_response,
+    republish_response,
+    status_change,
+)
 from gateway.store.record import INDEX_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from gateway.opcua.decode import Part
-    from gateway.opcua.events import EventReader
+    from gateway.opcua.events import EventReader, Told
     from gateway.opcua.intake import Intake
     from gateway.opcua.marks import Marks
     from gateway.opcua.session import Session
@@ -51,7 +60,7 @@ class _Batch:
     received: int
     drafts: list[Draft] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
-    event_ids: set[bytes] = field(default_factory=set)
+    events: dict[bytes, Told] = field(default_factory=dict)  # by what they are known by
     acknowledge: list[tuple[int, int]] = field(default_factory=list)  # subscription, sequence number
     newest: dict[int, int] = field(default_factory=dict)  # subscription -> sequence number
     overflows: bool = False  # values say that others before them were lost at the server
@@ -282,10 +291,10 @@ class Publisher:
 
     def _event_list(self, body: bytes, batch: _Batch) -> None:
         with translated(self._session.url):
-            for event_id, draft in self._events.drafts(body, batch.received):
-                if event_id not in batch.event_ids:
-                    batch.event_ids.add(event_id)
-                    batch.drafts.append(draft)
+            for told in self._events.read(event_fields(body, event_field), batch.received):
+                if told.key not in batch.events:
+                    batch.events[told.key] = told
+                    batch.drafts.append(told.draft)
 
     def _stored(self, batch: _Batch) -> None:
         """All of it is in the journal: remember how far we are, and acknowledge with the next request."""
@@ -295,13 +304,14 @@ class Publisher:
             self._subscriptions.by_id[subscription].last = sequence
         if batch.newest:
             self._marks.note(batch.parts, batch.received)
-        self._events.remember(batch.event_ids)
+        self._events.remember(batch.events.values())
+        self._marks.note_events(told.time for told in batch.events.values())
         self._acknowledge += batch.acknowledge
         values = sum(len(part.index) for part in batch.parts)
         self._status.values += values
         self._status.notifications += sum(draft.kind is not Kind.GAP for draft in batch.drafts)
         self._status.gaps += sum(draft.kind is Kind.GAP for draft in batch.drafts)
-        self._status.events += len(batch.event_ids)
+        self._status.events += len(batch.events)
         if batch.overflows:
             self._status.overflows += self._marks.count_overflows(batch.parts)
         self._status.last_value = batch.received if values else self._status.last_value

@@ -8,11 +8,13 @@ import numpy as np
 
 from gateway.journal import Kind
 from gateway.opcua.decode import decode_data
+from gateway.opcua.marks import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.journal import Journal, Record
+    from gateway.opcua.events import EventReader
     from gateway.opcua.marks import Marks
     from gateway.values import Tag
 
@@ -23,10 +25,10 @@ _BLOCK_BYTES = 8 << 20
 _SKEW_NS = 10 * 1_000_000_000  # by which a server's clock may be behind ours before slow tags lose something
 
 
-async def recall(journal: Journal, source: str, tags: Sequence[Tag], marks: Marks) -> None:
-    """Give Marks the newest times of these tags, from the newest 5,000 records or 32 MB of the journal.
+async def recall(journal: Journal, source: str, tags: Sequence[Tag], marks: Marks, events: EventReader) -> None:
+    """Give Marks the newest times of these tags and of events, from the newest 5,000 records or 32 MB of the journal.
 
-    A tag that does not occur in them had no value since then: it counts as known up to the oldest of these records.
+    What does not occur in them had no value since then: it counts as known up to the oldest of these records.
     """
     ids = np.fromiter((tag.id for tag in tags), np.int64)
     last, left, oldest = journal.head, _BYTES, 0
@@ -38,9 +40,12 @@ async def recall(journal: Journal, source: str, tags: Sequence[Tag], marks: Mark
             left -= len(record.body)
             if record.source == source and record.kind is Kind.DATA:
                 _take(record, marks)
+            elif record.source == source and record.kind is Kind.EVENT:
+                marks.note_events([events.recall(record.body)])
         oldest = records[0].received if records else oldest
         last = first - 1
     if oldest:
+        ids = np.append(ids, EVENTS)
         absent = ids[marks.last[ids] == 0]
         marks.last[absent] = oldest - _SKEW_NS
 

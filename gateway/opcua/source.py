@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic, time_ns
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
@@ -12,12 +12,14 @@ from gateway.backoff import delay
 from gateway.contract import GatewayError
 from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
-from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words
-from gateway.opcua.events import EventReader, find_event_types, monitor_events
+from gateway.opcua.errors import NoAnswer, SubscriptionLost, in_words
+from gateway.opcua.event_watch import EventWatch
+from gateway.opcua.events import EventReader
 from gateway.opcua.granted import granted
 from gateway.opcua.identity import Identity
 from gateway.opcua.intake import Intake
-from gateway.opcua.marks import Marks
+from gateway.opcua.losses import Losses
+from gateway.opcua.marks import EVENTS, Marks
 from gateway.opcua.overflow import Overflows
 from gateway.opcua.pending import PendingFile
 from gateway.opcua.publish import Publisher
@@ -30,7 +32,7 @@ from gateway.opcua.terms import Conditions
 from gateway.status import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Sequence
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from gateway.journal import Journal
@@ -44,7 +46,7 @@ _BASE_S = 0.5
 _STABLE_S = 10.0  # a connection that held for so long has earned a quick first retry
 _TICK_S = 0.5
 _JOURNAL_S = 2.0
-_SECOND = 1_000_000_000
+_REST = 10  # times as long as the last look took
 
 _log = structlog.get_logger(__name__)
 
@@ -60,25 +62,26 @@ class OpcUaSource:
         self._status = status
         self._marks = Marks()
         self._intake = Intake(journal, status)
-        self._events = EventReader(settings.name)
+        self._events = EventReader(settings.name, self._on_change)
         self._tags = TagSet(settings, journal, naming)
         self._conditions = Conditions(settings)
         self._takeover = Takeover(settings.name, journal, state / f"{settings.name}.subscriptions.json")
         self._subscriptions = Subscriptions(settings.name, settings.retry_item_s, self._takeover.changed)
         self._pending = PendingFile(state / f"{settings.name}.backfill.json")
+        self._losses = Losses(settings.backfill, self._tags, self._marks, self._pending, self._intake)
+        self._watch = EventWatch(self._events, self._subscriptions, self._marks, self._losses, self._intake, status)
         self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
         self._ladder = Ladder(settings, state / "pki")
-        self._events_refused = ""
-        self._interrupted: set[int] = set()  # tags that missed something because their item had to be made anew
         self._remembered = False
-        self._is_stale = False  # the server is to be looked at again at once
+        self._look_at = 0.0  # when the server is to be looked at again, on the monotonic clock
+        self._rest_until = 0.0  # looking costs the server something: not earlier because of its own news
         self._is_proven = True  # the subscriptions, where they were taken over, have delivered something since
         self._holes = asyncio.Event()  # history is missing and may be read
         self._overflows = Overflows(
             settings.name,
             self._marks,
             self._pending,
-            lambda: self._historised(self._tags.tags()),
+            self._losses.historised,
             self._holes.set,
         )
 
@@ -92,9 +95,15 @@ class OpcUaSource:
         self._tags.select(settings)
         self._conditions = Conditions(settings)
         self._subscriptions.retry_s = settings.retry_item_s
-        self._backfill.settings = settings.backfill
+        self._backfill.settings = self._losses.settings = settings.backfill
         self._ladder.settings = settings
-        self._is_stale = True
+        self._look_at = 0.0
+
+    def _on_change(self, *, semantics: bool) -> None:
+        """The server says that its nodes are others now, or that their properties are."""
+        if semantics:
+            self._tags.describe_anew()
+        self._look_at = min(self._look_at, max(self._rest_until, monotonic()))
 
     def rename(self, naming: Naming) -> None:
         """Have every tag named by this, as soon as the server can be looked at."""
@@ -124,10 +133,10 @@ class OpcUaSource:
         """What the last run left: tags, how far the journal is with them, history that was not finished."""
         tags = self._tags.tags()
         self._marks.admit(tags)
-        await recall(self._journal, self._settings.name, tags, self._marks)
+        await recall(self._journal, self._settings.name, tags, self._marks, self._events)
         unfinished = await asyncio.to_thread(self._pending.load)
-        for tag in tags:
-            self._marks.pending[tag.id] = unfinished.get(tag.id, 0)
+        for place in (EVENTS, *(tag.id for tag in tags)):
+            self._marks.pending[place] = unfinished.get(place, 0)
         self._status.tags = len(tags)
         self._remembered = True
 
@@ -165,7 +174,7 @@ class OpcUaSource:
             self._marks,
             self._events,
             self._status,
-            self._cut,
+            self._losses.cut,
             self._overflows.note,
         )
         tending = self._tend(session, is_new=is_new, after=str(trouble or "the gateway was not running"))
@@ -198,31 +207,26 @@ class OpcUaSource:
         self._subscriptions.take(taken.subscriptions)
         self._marks.admit_ids(self._subscriptions.accepted)
         self._events.types = taken.types
-        await self._interrupt(taken.lost)
+        await self._losses.interrupt(taken.lost)
         return True
 
     async def _begin_anew(self, session: Session, *, same_session: bool) -> None:
         """Make the stream start afresh, and note first what will be missing from it."""
         await self._takeover.changed()
         self._is_proven = True
-        self._cut()
-        await self._pending.save(self._marks.pending, at_once=True)
+        self._losses.cut()
+        await self._losses.note()
         await self._subscriptions.restart(session, self._conditions.base, same_session=same_session)
-
-    def _cut(self) -> None:
-        self._marks.lose()
-        self._marks.cut(self._historised(self._tags.tags()), self._first_history())
 
     async def _tend(self, session: Session, *, is_new: bool, after: str) -> NoReturn:
         """Monitor everything that is wanted, and go on looking for what is new or was rejected."""
         await self._bring(session)
         if is_new:
-            await self._announce_loss(after)
+            await self._losses.announce(after)
         while True:
-            self._is_stale = False
-            await self._watch_events(session)
-            until = monotonic() + await self._browse(session)
-            while monotonic() < until and not self._is_stale:
+            await self._watch.tend(session, self._conditions.base, wanted=self._settings.events)
+            await self._look(session)
+            while monotonic() < self._look_at:
                 self._show_silent()
                 await self._takeover.note(self._identity(session))
                 await asyncio.sleep(_TICK_S)
@@ -234,81 +238,32 @@ class OpcUaSource:
         """Have every tag monitored as the settings say; what is monitored so already is not touched."""
         wishes = map(self._conditions.wish, self._tags.tags())
         steps = self._subscriptions.compare(wishes, self._conditions.base)
-        await self._interrupt(steps.moved)
+        await self._losses.interrupt(steps.moved)
         await self._subscriptions.carry_out(session, steps)
-        await self._announce_interrupted()
+        await self._losses.announce_interrupted()
         self._show_granted()
 
-    async def _interrupt(self, tag_ids: Collection[int]) -> None:
-        """Note what these tags will miss until they are monitored again."""
-        tags = [self._tags.by_id[tag_id] for tag_id in tag_ids if tag_id in self._tags.by_id]
-        with_history = self._historised(tags)
-        self._marks.cut(with_history, 0)
-        self._interrupted |= {tag.id for tag in tags} - {tag.id for tag in with_history}
-        await self._pending.save(self._marks.pending, at_once=bool(with_history))
-
-    async def _announce_interrupted(self) -> None:
-        """Say what of these tags nobody can give."""
-        known = [tag_id for tag_id in self._interrupted if self._marks.last[tag_id]]
-        self._interrupted.clear()
-        if known:
-            since = min(int(self._marks.last[tag_id]) for tag_id in known)
-            await self._intake.announce(known, since, time_ns(), "no history to read what was missed: monitored anew")
-
     def _identity(self, session: Session) -> Identity:
-        return Identity(session.life, tuple(self._subscriptions.by_id.values()), self._events.types)
+        return Identity(session.life, tuple(self._subscriptions.by_id.values()), self._watch.types)
 
-    async def _announce_loss(self, after: str) -> None:
-        """Say what was lost of the tags that have no history to read it from."""
-        since, self._marks.lost_since = self._marks.lost_since, 0
-        has_history = {tag.id for tag in self._historised(self._tags.tags())}
-        lost = [tag.id for tag in self._tags.tags() if tag.id not in has_history and self._marks.last[tag.id]]
-        if since and lost:
-            await self._intake.announce(lost, since, time_ns(), f"no history to read what was missed: {after}")
-
-    async def _watch_events(self, session: Session) -> None:
-        """Have a subscription for the events of the Server object, or none if they are not wanted."""
-        here = [one.id for one in self._subscriptions.by_id.values() if one.events]
-        self._events_refused = ""
-        if here and not self._settings.events:
-            await self._subscriptions.end(session, here)
-        if here or not self._settings.events:
-            return
-        try:
-            made = await self._subscriptions.create(session, self._conditions.base, events=True)
-        except ServiceFault as fault:
-            self._events_refused = str(fault)
-            return
-        self._events.types = await find_event_types(session)
-        self._events_refused = await monitor_events(session, made.id, self._events.types)
-        if self._events_refused:
-            await self._subscriptions.end(session, [made.id])
-
-    async def _browse(self, session: Session) -> float:
-        """Have the tags that the server has now. In how many seconds to look again."""
+    async def _look(self, session: Session) -> None:
+        """Have the tags that the server has now, and know when to look again."""
+        began, self._look_at = monotonic(), float("inf")
         try:
             changed = await self._tags.browse(session)
         except JournalError as error:
             _log.error("new tags cannot be noted, they wait", source=self._settings.name, reason=str(error))
             self._status.connection.become(self._status.connection.link, str(error))
-            return _JOURNAL_S
-        self._marks.admit(changed.came)
-        self._marks.cut(self._historised(changed.came), self._first_history())
-        await self._pending.save(self._marks.pending, at_once=bool(changed.came))
+            self._look_at = monotonic() + _JOURNAL_S
+            return
+        await self._losses.expect(changed.came)
         await self._bring(session)
-        await self._give_up_history(changed.gone)
+        await self._losses.give_up(changed.gone)
         self._status.tags, self._status.gone = len(self._tags.by_node), dict(self._tags.gone)
         self._holes.set()
-        return self._settings.rebrowse_s or float("inf")
-
-    async def _give_up_history(self, gone: Sequence[Tag]) -> None:
-        """Say what was still to be read of tags that the server has removed."""
-        holes = [tag.id for tag in gone if self._marks.pending[tag.id]]
-        if holes:
-            since = min(int(self._marks.pending[tag_id]) for tag_id in holes)
-            reason = "the server removed the node before its history was read"
-            await self._intake.announce(holes, since, time_ns(), reason)
-            self._marks.pending[holes] = 0
+        now = monotonic()
+        self._rest_until = now + _REST * (now - began)
+        self._look_at = min(self._look_at, now + (self._settings.rebrowse_s or float("inf")))
 
     async def _fill(self, session: Session) -> NoReturn:
         """Read what is missing from history, whenever something is."""
@@ -319,6 +274,8 @@ class OpcUaSource:
                 await asyncio.sleep(self._settings.backfill.settle_s)
                 began = monotonic()
                 await self._backfill.run(session)
+                await self._watch.fill(session, self._settings.backfill.timeout_s)
+                await self._losses.note()
                 self._status.repaired("history", monotonic() - began)
             if self._status.connection.link is Link.REPAIRING:
                 self._status.connection.become(Link.CONNECTED)
@@ -333,21 +290,14 @@ class OpcUaSource:
         self._status.overflowing = {
             "/".join(tags[i].path): int(self._marks.overflows[i]) for i in self._marks.overflowing_ids() if i in tags
         }
-        self._status.silent = silent | ({"Server (events)": self._events_refused} if self._events_refused else {})
+        self._status.silent = silent | ({"Server (events)": self._watch.refused} if self._watch.refused else {})
 
     def _show_granted(self) -> None:
         self._status.granted = granted(self._subscriptions.by_id.values())
 
-    def _historised(self, tags: Sequence[Tag]) -> list[Tag]:
-        return [tag for tag in tags if tag.historised and self._settings.backfill.enabled]
-
     def _readable(self) -> list[Tag]:
         accepted = self._subscriptions.accepted
-        return [tag for tag in self._historised(self._tags.tags()) if tag.id in accepted]
-
-    def _first_history(self) -> int:
-        back = self._settings.backfill.first_history_s
-        return time_ns() - round(back * _SECOND) if back else 0
+        return [tag for tag in self._losses.historised() if tag.id in accepted]
 
 
 async def _together(*jobs: Coroutine[None, None, NoReturn]) -> NoReturn:

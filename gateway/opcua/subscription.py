@@ -130,7 +130,9 @@ class Subscriptions:
             await self._modify(session, self.by_id[number], [steps.wishes[tag_id] for tag_id in tag_ids])
         for number, tag_ids in steps.delete.items():
             items = self.by_id[number].items
-            await delete_items(session, number, [items.pop(tag_id).id for tag_id in tag_ids])
+            await delete_items(session, number, [items[tag_id].id for tag_id in tag_ids])
+            for tag_id in tag_ids:
+                del items[tag_id]
         for pace, tag_ids in steps.create.items():
             await self._add(session, pace, [steps.wishes[tag_id] for tag_id in tag_ids])
         await self.end(session, steps.end)
@@ -164,6 +166,8 @@ class Subscriptions:
 
     async def end(self, session: Session, numbers: Sequence[int]) -> None:
         """Delete these subscriptions with all that is in them."""
+        if numbers:
+            await self._changed()
         await self._delete(session, numbers)
         for number in numbers:
             del self.by_id[number]

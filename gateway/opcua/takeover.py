@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.journal import Journal
-    from gateway.opcua.events import EventTypes
+    from gateway.opcua.event_types import EventTypes
     from gateway.opcua.session import Session
     from gateway.opcua.subscription import Subscription
 

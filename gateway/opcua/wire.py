@@ -20,6 +20,7 @@ class Body(IntEnum):
 
     SERVICE_FAULT = 397
     HISTORY_DATA = 658
+    HISTORY_EVENT = 661
     HISTORY_READ_RESPONSE = 667
     DATA_CHANGE = 811
     STATUS_CHANGE = 820
@@ -59,7 +60,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """The history of one node, or a part of it. `values`: Int32 count, then DataValues."""
+    """The history of one node, or a part of it. `values`: Int32 count, then DataValues, or the fields of events."""
 
     status: int
     continuation: bytes  # b"": that was all
@@ -102,6 +103,11 @@ def event_fields(body: bytes, read: Callable[[Reader], Any]) -> list[list[Any]]:
     return _list(reader, event, 8)
 
 
+def historical_event_fields(body: bytes, read: Callable[[Reader], Any]) -> list[list[Any]]:
+    """The fields of each event of a HistoryEvent, by select clause; b"" has none."""
+    return _list(Reader(body), lambda reader: _list(reader, read, 1), 4) if body else []
+
+
 def _opened(data: bytes, expected: Body) -> Reader:
     """A reader behind the ResponseHeader, when this is the expected answer and its result is not bad."""
     reader = Reader(data)
@@ -134,8 +140,8 @@ def _message(reader: Reader) -> Message:
 def _page(reader: Reader) -> HistoryPage:
     status, continuation = reader.uint32(), reader.binary() or b""
     kind, body = _extension_object(reader)
-    is_data = kind in (Body.HISTORY_DATA, Body.HISTORY_MODIFIED_DATA)
-    return HistoryPage(status, continuation, body if is_data else b"")
+    is_history = kind in (Body.HISTORY_DATA, Body.HISTORY_MODIFIED_DATA, Body.HISTORY_EVENT)
+    return HistoryPage(status, continuation, body if is_history else b"")
 
 
 def _extension_object(reader: Reader) -> tuple[int, bytes]:

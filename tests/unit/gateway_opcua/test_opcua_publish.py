@@ -18,7 +18,8 @@ from gateway.contract import GatewayError, NotConnected
 from gateway.journal import Draft, Kind
 from gateway.opcua.decode import Part
 from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost
-from gateway.opcua.events import EventField, EventReader
+from gateway.opcua.event_types import EventField
+from gateway.opcua.events import EventReader, event_field
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import dropped_before
@@ -26,7 +27,7 @@ from gateway.opcua.publish import Publisher
 from gateway.opcua.sequence import due, following, missing
 from gateway.opcua.subscription import Subscription, Subscriptions
 from gateway.opcua.terms import Pace
-from gateway.opcua.wire import Body, Message, publish_response, republish_response
+from gateway.opcua.wire import Body, Message, event_fields, publish_response, republish_response
 from gateway.status import Link, SourceStatus
 from gateway.store.bodies import gap_body, read_event, read_gap
 from gateway.values import DataType, Gap, Tag
@@ -317,8 +318,8 @@ def test_a_time_that_an_event_carries_is_told_as_iso_text() -> None:
     due = datetime(2026, 3, 1, 12, 30, 5, 250_000, UTC)
     fields = [b"one", ua.NodeId(1, 2), "Line", due, 100, ua.LocalizedText("ordered"), due]
     body = struct_to_binary(ua.EventNotificationList([ua.EventFieldList(0, [ua.Variant(one) for one in fields])]))
-    ((_, draft),) = reader.drafts(body, 0)
-    told = read_event(draft.body, 0)
+    (one,) = reader.read(event_fields(body, event_field), 0)
+    told = read_event(one.draft.body, 0)
     assert told.fields == {"DueTime": "2026-03-01T12:30:05.250Z"}
     assert told.time == 1_772_368_205_250_000_000
 
