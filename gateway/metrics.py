@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +16,9 @@ from gateway.status import Link, SinkStatus, SourceStatus, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of what `exposition` returns."""
+
+
+_MOST_TAGS = 100  # that a metric names
 
 
 class _Field(NamedTuple):
@@ -30,6 +35,7 @@ _SOURCE = (
     _Field(CounterMetricFamily, "connects", "Connections made.", lambda s: s.connection.connects),
     _Field(GaugeMetricFamily, "tags", "Tags that deliver or should.", lambda s: s.tags),
     _Field(GaugeMetricFamily, "tags_silent", "Tags that do not deliver.", lambda s: len(s.silent)),
+    _Field(GaugeMetricFamily, "tags_gone", "Tags whose nodes the server has removed.", lambda s: len(s.gone)),
     _Field(CounterMetricFamily, "values", "Values received, backfilled ones included.", lambda s: s.values),
     _Field(CounterMetricFamily, "backfilled", "Values read from the server's history.", lambda s: s.backfilled),
     _Field(CounterMetricFamily, "notifications", "Notifications received.", lambda s: s.notifications),
@@ -79,6 +85,8 @@ class StatusCollector(Collector):
         yield from _labelled("source", _SOURCE, status.sources.values())
         yield from _labelled("sink", _SINK, status.sinks.values())
         yield from _repairs(status)
+        yield _monitored(status)
+        yield _overflowing(status)
         yield _links(status)
 
 
@@ -114,6 +122,34 @@ def _repairs(status: Status) -> Iterator[CounterMetricFamily]:
             counts.add_metric([source.name, rung], float(repairs.count))
             seconds.add_metric([source.name, rung], repairs.seconds)
     yield from (counts, seconds)
+
+
+def _monitored(status: Status) -> GaugeMetricFamily:
+    labels = ["source", "publishing_ms", "sampling_ms", "queue_size", "deadband"]
+    family = GaugeMetricFamily(
+        "conche_source_monitored_tags", "Tags by the terms that the server grants.", labels=labels
+    )
+    for source in status.sources.values():
+        counts: Counter[tuple[str, ...]] = Counter()
+        for one in source.granted:
+            revised = (one.publishing_ms[1], one.sampling_ms[1], one.queue_size[1])
+            counts[*(f"{number:g}" for number in revised), "" if one.refused else one.deadband] += one.tags
+        for terms, tags in counts.items():
+            family.add_metric([source.name, *terms], float(tags))
+    return family
+
+
+def _overflowing(status: Status) -> CounterMetricFamily:
+    """Only of tags that lost something, the worst first."""
+    family = CounterMetricFamily(
+        "conche_source_tag_overflows",
+        "Values of a tag behind which the server dropped others.",
+        labels=["source", "tag"],
+    )
+    for source in status.sources.values():
+        for path in heapq.nlargest(_MOST_TAGS, source.overflowing, key=source.overflowing.__getitem__):
+            family.add_metric([source.name, path], float(source.overflowing[path]))
+    return family
 
 
 def _links(status: Status) -> GaugeMetricFamily:

@@ -11,6 +11,7 @@ from gateway.journal import Draft, Kind
 from gateway.opcua.errors import ServiceFault
 from gateway.opcua.event_history import read_events
 from gateway.opcua.event_types import EventTypes, find_event_types, monitor_events
+from gateway.opcua.events import iso_text
 from gateway.opcua.marks import EVENTS
 from gateway.store.bodies import event_body
 from gateway.values import Event
@@ -108,7 +109,7 @@ class EventWatch:
         now = time_ns()
         message = f"events may be lost: {reason}"
         _log.warning("events may be lost", source=self._intake.source, reason=reason)
-        fields = {"Start": since, "End": now}
+        fields = {"Start": iso_text(since), "End": iso_text(now)}
         event = Event(0, self._intake.source, LOST, "Server", now, _SEVERITY, message, fields)
         await self._intake.store([Draft(Kind.EVENT, self._intake.source, event_body(event), received=now)])
         self._status.gaps += 1

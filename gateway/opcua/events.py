@@ -125,10 +125,15 @@ def event_field(reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
     return _Moment(value) if is_moment and isinstance(value, int) else value
 
 
+def iso_text(time: int) -> str:
+    """Unix nanoseconds as ISO 8601 in UTC, to the millisecond."""
+    return f"{np.datetime_as_string(np.datetime64(int(time), 'ns'), unit='ms')}Z"
+
+
 def _simple(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any OPC UA value
     """Times as ISO 8601 in UTC, lists and structures as JSON text, bytes as hexadecimal text."""
     if isinstance(value, _Moment):
-        return f"{np.datetime_as_string(np.datetime64(int(value), 'ns'), unit='ms')}Z" if value > 0 else None
+        return iso_text(value) if value > 0 else None
     if value is None or isinstance(value, str | int | float):
         return value
     return value.hex() if isinstance(value, bytes) else orjson.dumps(value, default=str).decode()

@@ -10,6 +10,7 @@ from gateway.page.model import Cell, Rows, State
 from gateway.page.tone import Tone
 from gateway.status import (
     Connection,
+    Granted,
     JournalStatus,
     Link,
     Mail,
@@ -24,6 +25,7 @@ MOST_ROWS = 200
 """Rows of a table that are shown; the heading tells how many there are."""
 
 SERVERS = ("Server", "State", "Tags", "Values", "Backfilled", "Gaps", "Last value", "Reason")
+MONITORED = ("Server", "Tags", "Sent every", "Sampled every", "Queue", "Deadband", "Not granted")
 SINKS = ("Sink", "State", "Delivered", "Behind", "Rejected", "Lag", "Reason")
 MAILS = ("Time", "State", "Rule", "To", "Subject")
 SILENT = ("Tag", "At", "Why")
@@ -48,6 +50,11 @@ def link_state(connection: Connection) -> State:
 def servers(sources: Iterable[SourceStatus], now: int) -> Rows:
     """One row an OPC UA server."""
     return tuple(_server(source, now) for source in sources)
+
+
+def monitored(sources: Iterable[SourceStatus]) -> Rows:
+    """One row for all tags that a server monitors on the same terms: as asked → as it revised them."""
+    return tuple(_granted(source.name, one) for source in sources for one in source.granted)
 
 
 def sinks(peers: Iterable[SinkStatus], now: int) -> Rows:
@@ -81,8 +88,9 @@ def mail_summary(status: MailStatus) -> str:
 
 
 def silent(status: Status) -> Rows:
-    """One row a tag that does not deliver, at its server or at a sink."""
-    found = ((path, where, why) for where, reasons in _reasons(status) for path, why in reasons.items())
+    """One row a tag that does not deliver, at its server or at a sink; behind them what is gone or incomplete."""
+    everything = (*_reasons(status), *_remarks(status))
+    found = ((path, where, why) for where, reasons in everything for path, why in reasons.items())
     return tuple((Cell(path), Cell(where), Cell(why, detail=why)) for path, where, why in islice(found, MOST_ROWS))
 
 
@@ -107,6 +115,23 @@ def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
         Cell(_ago(source.last_value, now)),
         Cell(state.detail, detail=state.detail),
     )
+
+
+def _granted(source: str, one: Granted) -> tuple[Cell, ...]:
+    return (
+        Cell(source),
+        Cell(f"{one.tags:,}"),
+        Cell(_revised(one.publishing_ms, " ms")),
+        Cell(_revised(one.sampling_ms, " ms")),
+        Cell(_revised(one.queue_size, "")),
+        Cell(one.deadband or text.NOTHING),
+        Cell(one.refused, detail=one.refused),
+    )
+
+
+def _revised(pair: tuple[float, float], unit: str) -> str:
+    asked, revised = pair
+    return f"{revised:,.10g}{unit}" if asked == revised else f"{asked:,.10g} → {revised:,.10g}{unit}"
 
 
 def _sink(sink: SinkStatus, now: int) -> tuple[Cell, ...]:
@@ -135,6 +160,14 @@ def _mail(mail: Mail, now: int) -> tuple[Cell, ...]:
 def _reasons(status: Status) -> Iterator[tuple[str, dict[str, str]]]:
     yield from ((source.name, source.silent) for source in status.sources.values())
     yield from ((sink.name, sink.refused) for sink in status.sinks.values())
+
+
+def _remarks(status: Status) -> Iterator[tuple[str, dict[str, str]]]:
+    """What is worth knowing though nothing is silent: nodes that were removed, queues that were too short."""
+    yield from ((source.name, source.gone) for source in status.sources.values())
+    for source in status.sources.values():
+        dropped = "values say that the server dropped others before them: raise queue_size"
+        yield source.name, {path: f"{count:,} {dropped}" for path, count in source.overflowing.items()}
 
 
 def _ago(time: int, now: int) -> str:

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support_page import fake_status
 
 from gateway import metrics
-from gateway.status import Link, Status
+from gateway.status import Granted, Link, Status
 
 
 def scrape(status: Status) -> dict[tuple[str, ...], float]:
@@ -32,6 +32,22 @@ def test_counters_and_gauges_follow_the_status() -> None:
     assert found["conche_sink_up", "uns"] == 1
     assert found["conche_journal_failing",] == 1
     assert found["conche_mails_dead_total",] == 1
+
+
+def test_terms_and_losses_of_tags_are_told() -> None:
+    status = fake_status()
+    plant = status.sources["plant"]
+    plant.granted = (
+        Granted(500, (100, 250), (0, 250), (1000, 100), "", ""),
+        Granted(4, (250, 250), (250, 250), (1000, 100), "2 %", "no deadband of 2 %: BadFilterNotAllowed"),
+    )
+    plant.overflowing = {f"Mill/T{number}": number for number in range(1, 200)}
+    plant.gone = {"Mill/Old": "the server has removed the node"}
+    found = scrape(status)
+    assert found["conche_source_monitored_tags", "", "250", "100", "250", "plant"] == 504
+    assert found["conche_source_tag_overflows_total", "plant", "Mill/T199"] == 199
+    assert sum(name == "conche_source_tag_overflows_total" for name, *_ in found) == 100
+    assert found["conche_source_tags_gone", "plant"] == 1
 
 
 def test_each_connection_is_in_exactly_one_state() -> None:

@@ -13,7 +13,7 @@ from gateway.page.settings import PageSettings
 from gateway.page.text import NOTHING
 from gateway.page.tone import Tone
 from gateway.page.viewmodel import spark_points, view_model
-from gateway.status import Link
+from gateway.status import Granted, Link
 
 LINE = "Machines/ChocolateLine1"
 ALL = PageSettings.model_validate(SETTINGS)
@@ -171,3 +171,21 @@ def test_a_spark_line_fills_its_box_and_skips_what_is_missing() -> None:
     assert spark_points((1.0, float("nan"), 3.0)) == "0.0,23.0 100.0,1.0"
     assert spark_points((2.0, 2.0)) == "0.0,23.0 100.0,23.0"
     assert spark_points((2.0,)) == ""
+
+
+async def test_terms_are_shown_as_asked_and_as_the_server_revised_them(gateway: FakeGateway) -> None:
+    plant = gateway.status.sources["plant"]
+    plant.granted = (Granted(1500, (100, 250), (0, 0), (1000, 100), "2 %", ""),)
+    (row,) = model_of(gateway).monitored
+    assert [cell.text for cell in row] == ["plant", "1,500", "100 → 250 ms", "0 ms", "1,000 → 100", "2 %", ""]
+
+
+async def test_removed_nodes_and_short_queues_are_told_but_are_not_silent_tags(gateway: FakeGateway) -> None:
+    before = model_of(gateway).silent_summary
+    plant = gateway.status.sources["plant"]
+    plant.gone, plant.overflowing = {"Mill/Old": "removed"}, {"Mill/Fast": 1200}
+    model = model_of(gateway)
+    gone, fast = ([cell.text for cell in row] for row in model.silent[-2:])
+    assert gone == ["Mill/Old", "plant", "removed"]
+    assert fast[2] == "1,200 values say that the server dropped others before them: raise queue_size"
+    assert model.silent_summary == before
