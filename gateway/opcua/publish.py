@@ -16,6 +16,7 @@ from gateway.opcua.decode import decode_data
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
 from gateway.opcua.events import event_field
 from gateway.opcua.marks import have_overflow
+from gateway.opcua.nodes import standard
 from gateway.opcua.sequence import due, missing, preceding
 from gateway.opcua.wire import (
     Body,
@@ -45,6 +46,8 @@ MOST_IN_FLIGHT = 100
 MARGIN_S = 2.0
 """What a keep-alive may be late."""
 
+_MEASURE_S = 10.0
+_STATE = standard(ua.ObjectIds.Server_ServerStatus_State)
 _AT_ONCE = 64  # messages that are republished before they are stored
 
 _GONE = frozenset({ua.StatusCodes.BadNoSubscription, ua.StatusCodes.BadSubscriptionIdInvalid})
@@ -91,7 +94,7 @@ class Publisher:
         self._on_loss = on_loss
         self._on_overflow = on_overflow
         self._depth = self._allowed = MOST_IN_FLIGHT
-        self.round_trip_s = 0.0  # as last measured
+        self._round_trip_s = 0.0  # as last measured
         self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
@@ -107,14 +110,26 @@ class Publisher:
             while True:
                 self._ask()
                 await self._take(await self._answers())
+                self._require_life()
         finally:
             for task in self._asked:
                 task.cancel()
             await asyncio.gather(*self._asked, return_exceptions=True)
 
+    async def keep_pace(self) -> NoReturn:
+        """Measure the round trip, for ever: how many requests run() keeps at the server follows it."""
+        while True:
+            began = monotonic()
+            try:
+                await self._session.values([_STATE])
+                self._round_trip_s = monotonic() - began
+            except NoAnswer as error:  # whether the server lives, its keep-alives say
+                _log.debug("round trip not measured", source=self._intake.source, reason=str(error))
+            await asyncio.sleep(_MEASURE_S)
+
     def _ask(self) -> None:
         """Have as many requests at the server as it allows; the first one carries the acknowledgements."""
-        self._depth = min(in_flight(self._subscriptions.by_id.values(), self.round_trip_s), self._allowed)
+        self._depth = min(in_flight(self._subscriptions.by_id.values(), self._round_trip_s), self._allowed)
         while len(self._asked) < self._depth:
             request = ua.PublishRequest()
             request.Parameters.SubscriptionAcknowledgements = [

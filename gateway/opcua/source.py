@@ -179,7 +179,8 @@ class OpcUaSource:
         )
         tending = self._tend(session, is_new=is_new, after=str(trouble or "the gateway was not running"))
         try:
-            await _together(publisher.run(), session.keep_channel(), tending, self._fill(session))
+            jobs = (publisher.run(), publisher.keep_pace(), session.keep_channel(), tending, self._fill(session))
+            await _together(*jobs)
         finally:
             self._is_proven |= publisher.has_heard
 

@@ -95,6 +95,10 @@ function commands(server, ledger) {
       clearInterval(timer);
       timer = hz ? setInterval(() => change(ledger), 1000 / hz) : undefined;
     },
+    raise_event({ message }) {
+      const text = new Variant({ dataType: DataType.LocalizedText, value: message });
+      server.engine.addressSpace.rootFolder.objects.server.raiseEvent("BaseEventType", { message: text });
+    },
     end_sessions() {
       for (const session of server.engine.getSessions()) {
         server.engine.closeSession(session.authenticationToken, true, "Terminated");

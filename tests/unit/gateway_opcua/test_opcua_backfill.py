@@ -21,15 +21,17 @@ from gateway.opcua.backfill import Backfill
 from gateway.opcua.decode import Part
 from gateway.opcua.encode import notification
 from gateway.opcua.errors import NoAnswer
+from gateway.opcua.events import EventReader
 from gateway.opcua.intake import Intake
-from gateway.opcua.marks import Marks
+from gateway.opcua.marks import EVENTS, Marks
 from gateway.opcua.nodes import Namespaces
 from gateway.opcua.pending import PendingFile
 from gateway.opcua.recall import recall
 from gateway.opcua.session import Limits
 from gateway.opcua.settings import BackfillSettings
 from gateway.status import SourceStatus
-from gateway.values import DataType, Tag
+from gateway.store.bodies import event_body
+from gateway.values import DataType, Event, Tag
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NS = int(START.timestamp()) * 10**9
@@ -286,7 +288,10 @@ async def test_a_restart_finds_how_far_each_tag_is() -> None:
     await journal.append([Draft(Kind.DATA, "other", body(2, 900), 1, received=received)])
     await journal.append([Draft(Kind.DATA, "plant", body(2, 30), 1, received=received + MS)])
     await journal.append([Draft(Kind.DATA, "plant", body(1, 1), 1, historical=True, received=received + 9 * MS)])
-    await recall(journal, "plant", tags, marks)  # type: ignore[arg-type]
+    event = Event(0, "plant", "BaseEventType", "Line", NS + 5 * MS, 1, "", {})
+    await journal.append([Draft(Kind.EVENT, "plant", event_body(event), received=received + 9 * MS)])
+    await recall(journal, "plant", tags, marks, EventReader("plant"))  # type: ignore[arg-type]
+    assert marks.last[EVENTS] == NS + 5 * MS
     assert marks.last[[1, 2]].tolist() == [NS + 2 * MS, NS + 30 * MS]
     assert marks.last[3] == received - 10 * 10**9  # not in these records: known up to the oldest, less a skew of clocks
     assert marks.heard == received + MS

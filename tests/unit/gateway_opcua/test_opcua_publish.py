@@ -23,7 +23,7 @@ from gateway.opcua.events import EventReader, event_field
 from gateway.opcua.intake import Intake
 from gateway.opcua.marks import Marks
 from gateway.opcua.overflow import dropped_before
-from gateway.opcua.publish import Publisher
+from gateway.opcua.publish import Publisher, in_flight
 from gateway.opcua.sequence import due, following, missing
 from gateway.opcua.subscription import Subscription, Subscriptions
 from gateway.opcua.terms import Pace
@@ -78,6 +78,7 @@ class Script:
         self.outstanding = 0
         self.most_outstanding = 0
         self.touched = 0
+        self.round_trip_s = 0.0
         self.services = self
 
     async def call(self, request: object, timeout_s: float | None = None) -> bytes:
@@ -103,6 +104,10 @@ class Script:
         response = ua.RepublishResponse()
         response.NotificationMessage = message(number, data_change(*self.kept[number]))
         return struct_to_binary(response)
+
+    async def values(self, _: object) -> list[object]:
+        await asyncio.sleep(self.round_trip_s)
+        return []
 
     async def ask(self, service: Callable[[object], None], parameters: object) -> None:
         service(parameters)
@@ -194,6 +199,30 @@ async def test_several_requests_are_in_flight() -> None:
     await rig.run()
     assert rig.script.most_outstanding == 3
     assert rig.values() == list(map(float, range(1, 20)))
+
+
+@pytest.mark.parametrize(
+    ("intervals", "round_trip_s", "requests"),
+    [((250,), 0.001, 3), ((250, 1000), 0.001, 4), ((100,), 1.3, 16), ((100, 1000), 1.3, 18), ((10,) * 9, 5.0, 100)],
+)
+def test_requests_in_flight_follow_the_round_trip_and_the_subscriptions(
+    intervals: tuple[int, ...], round_trip_s: float, requests: int
+) -> None:
+    subscriptions = [Subscription(i, Pace(ms, 1, 60), ms, 10) for i, ms in enumerate(intervals)]
+    assert in_flight(subscriptions, round_trip_s) == requests
+
+
+async def test_the_round_trip_is_measured_and_more_requests_go_out_on_a_slow_link() -> None:
+    rig = Rig(Script())
+    rig.script.round_trip_s = 0.055
+    pace = asyncio.ensure_future(rig.publisher.keep_pace())
+    await rig.journal.until(lambda: rig.publisher._round_trip_s > 0)
+    run = asyncio.ensure_future(rig.publisher.run())
+    await rig.journal.until(lambda: rig.script.most_outstanding >= 8)
+    for task in (pace, run):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def test_a_server_that_wants_fewer_requests_gets_fewer() -> None:
@@ -304,6 +333,14 @@ async def test_a_notification_that_makes_no_sense_is_a_loss_and_not_stored() -> 
     assert rig.losses == 1
     assert rig.journal.records == []
     assert rig.subscription.last == 1
+
+
+async def test_one_subscription_that_is_silent_among_others_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.opcua.publish.MARGIN_S", 0.05)
+    rig = Rig(Script(*(published(i, float(i)) for i in range(1, 5_000))), keepalive=1)
+    rig.publisher._subscriptions.by_id[ID + 1] = Subscription(ID + 1, Pace(10, 1, 60), 10, 1)
+    assert isinstance(await rig.run(), SubscriptionLost)
+    assert rig.script.answers, "the other one was heard all the time"
 
 
 async def test_silence_beyond_the_keep_alive_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
