@@ -108,7 +108,7 @@ class OpcUaSource:
     def rename(self, naming: Naming) -> None:
         """Have every tag named by this, as soon as the server can be looked at."""
         self._tags.rename(naming)
-        self._is_stale = True
+        self._look_at = 0.0
 
     async def run(self) -> NoReturn:
         """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""
