@@ -101,7 +101,6 @@ class Model:
     stocks: tuple[Stock, ...]
     kpis: tuple[Kpi, ...]
     servers: Rows
-    monitored: Rows
     sinks: Rows
     settings: State
     findings: tuple[str, ...]  # why the settings file as it is now is not in force

@@ -45,7 +45,6 @@ class Screen:
         self._stations.show(model.stations)
         self._stocks.show(model.stocks)
         self._servers.show(model.servers)
-        self._monitored.show(model.monitored)
         self._sinks.show(model.sinks)
         self._settings.show(model.settings)
         self._findings.show(model.findings)
@@ -83,7 +82,6 @@ class Screen:
                 self._journal = Lamp()
             self._findings = Many(box("ul", "findings"), Finding)
             self._servers = Table(tables.SERVERS)
-            self._monitored = Table(tables.MONITORED)
             self._sinks = Table(tables.SINKS)
 
     def _mails_panel(self) -> None:

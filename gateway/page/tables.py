@@ -25,7 +25,6 @@ MOST_ROWS = 200
 """Rows of a table that are shown; the heading tells how many there are."""
 
 SERVERS = ("Server", "State", "Tags", "Values", "Backfilled", "Gaps", "Last value", "Reason")
-MONITORED = ("Server", "Tags", "Sent every", "Sampled every", "Queue", "Deadband", "Not granted")
 SINKS = ("Sink", "State", "Delivered", "Behind", "Rejected", "Lag", "Reason")
 MAILS = ("Time", "State", "Rule", "To", "Subject")
 SILENT = ("Tag", "At", "Why")
@@ -50,11 +49,6 @@ def link_state(connection: Connection) -> State:
 def servers(sources: Iterable[SourceStatus], now: int) -> Rows:
     """One row an OPC UA server."""
     return tuple(_server(source, now) for source in sources)
-
-
-def monitored(sources: Iterable[SourceStatus]) -> Rows:
-    """One row for all tags that a server monitors on the same terms: as asked → as it revised them."""
-    return tuple(_granted(source.name, one) for source in sources for one in source.granted)
 
 
 def sinks(peers: Iterable[SinkStatus], now: int) -> Rows:
@@ -108,7 +102,7 @@ def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
     return (
         Cell(source.name, detail=source.url),
         Cell(state.text, state.tone, _since(source.connection, now)),
-        Cell(f"{source.tags:,}"),
+        Cell(f"{source.tags:,}", detail="\n".join(map(_granted, source.granted))),
         Cell(f"{source.values:,}"),
         Cell(f"{source.backfilled:,}"),
         Cell(f"{source.gaps:,}"),
@@ -117,21 +111,19 @@ def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
     )
 
 
-def _granted(source: str, one: Granted) -> tuple[Cell, ...]:
-    return (
-        Cell(source),
-        Cell(f"{one.tags:,}"),
-        Cell(_revised(one.publishing_ms, " ms")),
-        Cell(_revised(one.sampling_ms, " ms")),
-        Cell(_revised(one.queue_size, "")),
-        Cell(one.deadband or text.NOTHING),
-        Cell(one.refused, detail=one.refused),
-    )
+def _granted(one: Granted) -> str:
+    """The terms of some tags: as asked → as the server revised them."""
+    terms = [
+        f"{one.tags:,} sent every {_revised(one.publishing_ms)} ms",
+        f"sampled every {_revised(one.sampling_ms)} ms",
+        f"queue {_revised(one.queue_size)}",
+    ]
+    return ", ".join([*terms, *([f"deadband {one.deadband}"] if one.deadband else []), *filter(None, [one.refused])])
 
 
-def _revised(pair: tuple[float, float], unit: str) -> str:
+def _revised(pair: tuple[float, float]) -> str:
     asked, revised = pair
-    return f"{revised:,.10g}{unit}" if asked == revised else f"{asked:,.10g} → {revised:,.10g}{unit}"
+    return f"{revised:,.10g}" if asked == revised else f"{asked:,.10g} → {revised:,.10g}"
 
 
 def _sink(sink: SinkStatus, now: int) -> tuple[Cell, ...]:

@@ -173,11 +173,17 @@ def test_a_spark_line_fills_its_box_and_skips_what_is_missing() -> None:
     assert spark_points((2.0,)) == ""
 
 
-async def test_terms_are_shown_as_asked_and_as_the_server_revised_them(gateway: FakeGateway) -> None:
-    plant = gateway.status.sources["plant"]
-    plant.granted = (Granted(1500, (100, 250), (0, 0), (1000, 100), "2 %", ""),)
-    (row,) = model_of(gateway).monitored
-    assert [cell.text for cell in row] == ["plant", "1,500", "100 → 250 ms", "0 ms", "1,000 → 100", "2 %", ""]
+async def test_a_server_shows_on_which_terms_as_asked_and_as_it_revised_them(gateway: FakeGateway) -> None:
+    refused = "no deadband of 2 %: BadFilterNotAllowed"
+    gateway.status.sources["plant"].granted = (
+        Granted(1500, (100, 250), (0, 0), (1000, 100), "", ""),
+        Granted(3, (250, 250), (-1, 250), (1000, 1000), "2 %", refused),
+    )
+    tags = model_of(gateway).servers[0][2]
+    assert tags.detail.splitlines() == [
+        "1,500 sent every 100 → 250 ms, sampled every 0 ms, queue 1,000 → 100",
+        f"3 sent every 250 ms, sampled every -1 → 250 ms, queue 1,000, deadband 2 %, {refused}",
+    ]
 
 
 async def test_removed_nodes_and_short_queues_are_told_but_are_not_silent_tags(gateway: FakeGateway) -> None:
