@@ -150,13 +150,17 @@ class Accounting:
         money.holding += stock_value(floor.spec, floor.state, self._standard) * rates.holding_per_year / 8760.0
         waiting = sum(sales.waiting_cases for sales in floor.state.sales.values())
         money.backorders += waiting * rates.backorder_per_case_day / 24.0
+        for name, store in floor.state.stores.items():
+            store.stocked += floor.buffer(name).level
         self._set_mark()
 
     def _set_mark(self) -> None:
         floor, state = self._floor, self._floor.state
         now = floor.now
         state.marks = [mark for mark in state.marks if mark.time >= now - WINDOW]
-        state.marks.append(Mark(now, line(floor.spec, state, now).flat(), stamp(state.units, now).units))
+        present = stamp(state)
+        counted = line(floor.spec, state, now).flat()
+        state.marks.append(Mark(now, counted, present.units, present.turnover, present.measured))
         floor.clock.schedule(HOUR, "mark")
 
 

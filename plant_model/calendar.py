@@ -77,7 +77,7 @@ class Shifts:
         date = floor.date(floor.now)
         seconds = until_next(self._boundaries, date)
         label = f"{date:%a %H:%M}" if floor.state.open else "closed"
-        floor.state.shifts = [*floor.state.shifts[1 - SHIFTS_KEPT :], stamp(floor.state.units, floor.now, label)]
+        floor.state.shifts = [*floor.state.shifts[1 - SHIFTS_KEPT :], stamp(floor.state, label)]
         self._machines.begin_shift(seconds)
         floor.clock.schedule(seconds, "shift")
 

@@ -103,6 +103,18 @@ def winnowed(grinding: GrindingSpec, hours: float) -> Winnowed:
     return Winnowed(grinding.shell_share - kept, lost)
 
 
+def planned_scrap(spec: PlantSpec, station: str) -> float:
+    """Share of what a station processes that is expected to be scrap: usual rejects that are not made again."""
+    moulding = spec.stations.Moulding
+    usual = moulding.good_beta / (moulding.good_alpha + moulding.good_beta)
+    return usual * (1.0 - moulding.rework_share) if station == "Moulding" else 0.0
+
+
+def first_operation(station: str) -> str:
+    """Where the way of a station's material begins: beans are cleaned, products are mixed."""
+    return "Cleaning" if STATIONS.index(station) < STATIONS.index("Mixing") else "Mixing"
+
+
 def machines(spec: PlantSpec, station: str) -> int:
     """How many machines share a station's work."""
     return spec.stations.Conching.machines if station == "Conching" else 1

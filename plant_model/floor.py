@@ -95,6 +95,7 @@ class Floor:
         buffer = self.buffer(name)
         pieces = flow.take(buffer, mass)
         self.state.books.money.material += flow.value_of(pieces)
+        self._issue(name, pieces)
         self.touch(buffer)
         return pieces
 
@@ -104,8 +105,14 @@ class Floor:
         pieces = flow.take_cases(store, cases)
         for piece in pieces:
             self.state.lots[piece.id].shipped += ((order, customer, piece.cases),)
+        self._issue(name, pieces)
         self.touch(store)
         return mass_of(pieces)
+
+    def _issue(self, name: str, pieces: Sequence[Lot]) -> None:
+        store = self.state.stores.get(name)
+        if store is not None:
+            store.issued += mass_of(pieces)
 
     def send(self, lot: Lot, name: str, minutes: float) -> None:
         """Put a lot on its way; the room that was reserved for it becomes its own."""

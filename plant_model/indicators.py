@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from plant_model.kpi import Kpis, Losses, kpis, losses
+from plant_model.activity import Element
+from plant_model.kpi import Kpis, Losses, elements, kpis, losses
 from plant_model.layout import units
+from plant_model.linekpis import LAST, Capability, LineKpis, capability, line_table
 from plant_model.overview import tag
 from plant_model.packml import State
 from plant_model.sensing import Sensor
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState
-from plant_model.tally import STATE_SECONDS, Row, unpacked
+from plant_model.tally import STATE_SECONDS, Count, Row, unpacked
+from plant_model.windows import yardstick
 
 ENERGY_GROUPS = {
     "Execute": (State.Execute, State.Starting, State.Completing),
@@ -26,11 +31,22 @@ ENERGY_GROUPS = {
 
 
 class Indicators(NamedTuple):
-    """What is told of a station: in the window, and since the epoch."""
+    """What is told of a station: in the window, of the last shift, and since the epoch."""
 
     window: Kpis
+    elements: Mapping[str, float]  # seconds
     losses: Losses
+    last_shift: Kpis
     ever: Kpis
+
+
+class LineIndicators(NamedTuple):
+    """What is told of the line: in the window, of the last shift, and of the last order that is done."""
+
+    window: LineKpis
+    last_shift: float  # OEE
+    last_order: float  # OEE
+    capability: Mapping[str, Capability]
 
 
 class Board:
@@ -45,6 +61,7 @@ class Board:
         self._first: Mark | None = None
         self._found: dict[str, Indicators] = {}
         self._energy: dict[str, float] = {}
+        self._line: LineIndicators
 
     def station(self, state: PlantState, name: str) -> Indicators:
         """The indicators of a station."""
@@ -56,28 +73,49 @@ class Board:
         self._refresh(state)
         return self._energy
 
+    def line(self, state: PlantState) -> LineIndicators:
+        """The indicators of the line."""
+        self._refresh(state)
+        return self._line
+
     def _refresh(self, state: PlantState) -> None:
         first, last = state.marks[0], state.marks[-1]
         if last is self._mark and first is self._first:
             return
         self._mark, self._first = last, first
-        rows = {name: window(first, last, members) for name, members in self._stations.items()}
-        ever = {name: window(None, last, members) for name, members in self._stations.items()}
-        self._found = {name: Indicators(kpis(row), losses(row), kpis(ever[name])) for name, row in rows.items()}
+        rows = {name: window(first.tallies, last.tallies, members) for name, members in self._stations.items()}
+        processed = {name: float(row[Count.Processed]) for name, row in rows.items()}
+        self._found = {name: self._indicators(state, name, row, processed) for name, row in rows.items()}
         cases = last.line[0] - first.line[0]
         self._energy = {
             group: energy(self._spec, rows, states) / cases if cases else np.nan
             for group, states in ENERGY_GROUPS.items()
         }
+        self._line = self._line_indicators(state)
+
+    def _indicators(self, state: PlantState, name: str, row: Row, processed: Mapping[str, float]) -> Indicators:
+        members, shifts = self._stations[name], state.shifts[-2:]
+        ever = window({}, state.marks[-1].tallies, members)
+        shift = window(shifts[0].units, shifts[-1].units, members)
+        compared = yardstick(self._spec, name, processed)
+        return Indicators(kpis(row, compared), elements(row), losses(row), kpis(shift), kpis(ever))
+
+    def _line_indicators(self, state: PlantState) -> LineIndicators:
+        spec = self._spec
+        shifts, orders = line_table(spec, state, "last shift"), line_table(spec, state, "orders")
+        done = [order for order in orders if order.end < state.agenda.now]
+        return LineIndicators(
+            line_table(spec, state, "rolling")[0].kpis,
+            shifts[0].kpis.oee if shifts else np.nan,
+            done[-1].kpis.oee if done else np.nan,
+            capability(spec, state.marks[-1].measured, state.marks[0].measured),
+        )
 
 
-def window(first: Mark | None, last: Mark, members: list[str]) -> Row:
-    """What some machines together counted between two marks; from the epoch without a first one."""
-    total: Row = np.sum([unpacked(last.tallies[name]) for name in members], axis=0)
-    if first is None:
-        return total
-    before: Row = np.sum([unpacked(first.tallies[name]) for name in members], axis=0)
-    return total - before
+def window(first: Mapping[str, bytes], last: Mapping[str, bytes], members: Sequence[str]) -> Row:
+    """What some machines together counted between two stamps of rows; from the epoch where there is no first one."""
+    total: Row = np.sum([unpacked(last[name]) for name in members], axis=0)
+    return total - sum(unpacked(first[name]) for name in members if name in first)
 
 
 def energy(spec: PlantSpec, rows: dict[str, Row], states: tuple[State, ...]) -> float:
@@ -91,30 +129,113 @@ def energy(spec: PlantSpec, rows: dict[str, Row], states: tuple[State, ...]) -> 
     )
 
 
-def station_indicators() -> tuple[Sensor[Indicators], ...]:
+RATIOS = {
+    "OEEStandalone": ("oee_standalone", "OEE without waiting"),
+    "NEE": ("nee", "NEE index: setups are no loss"),
+    "TechnicalEfficiency": ("technical_efficiency", "APT / (APT + ADET)"),
+    "UtilizationEfficiency": ("utilization_efficiency", "APT / AUBT"),
+    "AllocationEfficiency": ("allocation_efficiency", "AUBT / PBT"),
+    "SetupRate": ("setup_rate", "AUST / AUPT"),
+    "ScrapRatio": ("scrap_ratio", "SQ / PQ"),
+    "ReworkRatio": ("rework_ratio", "RQ / PQ"),
+    "FirstPassYield": ("first_pass_yield", "Good at once / PQ"),
+    "FallOffRatio": ("fall_off_ratio", "SQ / PQ of the first operation"),
+}
+LOSSES = {
+    "BreakdownLoss": ("breakdowns", "Broken down"),
+    "SetupLoss": ("setups", "Setup and start-up"),
+    "MinorStopLoss": ("minor_stops", "Minor stops"),
+    "SpeedLoss": ("reduced_speed", "Reduced speed"),
+    "StartUpLoss": ("start_up_rejects", "Made in vain at first"),
+    "QualityLoss": ("production_rejects", "Made in vain later"),
+    "WaitingLoss": ("waiting", "Waiting for others"),
+}
+RESTS: dict[str, Any] = {"period_s": 30.0, "still": True}
+"""Facts of what is computed once an hour."""
+SHARE: dict[str, Any] = RESTS | {"unit": "P1", "low": 0.0, "high": 150.0}
+HOURS: dict[str, Any] = RESTS | {"unit": "HUR", "low": 0.0, "high": 1e6}
+SPENT: dict[str, Any] = RESTS | {"unit": "HUR", "low": -1000.0, "high": 1000.0}
+
+
+def station_indicators(station: str) -> tuple[Sensor[Indicators], ...]:
     """The rows of a station."""
-    share: dict[str, Any] = {"unit": "P1", "low": 0.0, "high": 150.0, "period_s": 30.0, "still": True}
-    hours: dict[str, Any] = {"unit": "HUR", "low": 0.0, "high": 1e6, "period_s": 30.0, "still": True}
-    spent: dict[str, Any] = {
-        "unit": "HUR",
-        "low": -1000.0,
-        "high": 1000.0,
-        "period_s": 30.0,
-        "still": True,
-    }
-    return (
-        tag("Performance", "OEEStandalone", lambda v: 100 * v.window.oee_standalone, "OEE without waiting", **share),
-        tag("Performance", "NEE", lambda v: 100 * v.window.nee, "NEE index: setups are no loss", **share),
-        tag("Performance", "MTBF", lambda v: v.ever.mtbf_h, "Operating time between failures", **hours),
-        tag("Performance", "MTTR", lambda v: v.ever.mttr_h, "Repair time per failure", **hours),
-        tag("Losses", "BreakdownLoss", lambda v: v.losses.breakdowns / 3600, "Broken down, last 24 h", **spent),
-        tag("Losses", "SetupLoss", lambda v: v.losses.setups / 3600, "Setup and start-up, last 24 h", **spent),
-        tag("Losses", "MinorStopLoss", lambda v: v.losses.minor_stops / 3600, "Minor stops, last 24 h", **spent),
-        tag("Losses", "SpeedLoss", lambda v: v.losses.reduced_speed / 3600, "Reduced speed, last 24 h", **spent),
-        tag("Losses", "StartUpLoss", lambda v: v.losses.start_up_rejects / 3600, "Made in vain at first", **spent),
-        tag("Losses", "QualityLoss", lambda v: v.losses.production_rejects / 3600, "Made in vain later", **spent),
-        tag("Losses", "WaitingLoss", lambda v: v.losses.waiting / 3600, "Waiting for others, last 24 h", **spent),
+    planned: Sensor[Indicators] = tag(
+        "Performance",
+        "ActualToPlannedScrap",
+        lambda v: 100 * v.window.actual_to_planned_scrap,
+        "SQ / PSQ, last 24 h",
+        **(SHARE | {"high": 10000.0}),
     )
+    return (
+        *(_ratio(name, field, words) for name, (field, words) in RATIOS.items()),
+        tag("Performance", "OEELastShift", lambda v: 100 * v.last_shift.oee, "OEE index of the last shift", **SHARE),
+        tag(
+            "Performance",
+            "CorrectiveMaintenanceRatio",
+            lambda v: 100 * v.ever.corrective_maintenance_ratio,
+            "CMT / (CMT + PMT), since the epoch",
+            **SHARE,
+        ),
+        tag("Performance", "MTBF", lambda v: v.ever.mtbf_h, "Operating time between failures", **HOURS),
+        tag("Performance", "MTTR", lambda v: v.ever.mttr_h, "Repair time per failure", **HOURS),
+        *((planned,) if station == LAST else ()),
+        *(_loss(name, field, words) for name, (field, words) in LOSSES.items()),
+        *(_element(element) for element in Element),
+    )
+
+
+OF_LINE = {
+    "WorkerEfficiency": ("worker_efficiency", "APWT / APAT"),
+    "FinishedGoodsRatio": ("finished_goods_ratio", "GQ / CM"),
+    "ProductionLossRatio": (
+        "production_loss_ratio",
+        "PL / CM: what was lost at the machines, water and shell included",
+    ),
+    "StorageLossRatio": ("storage_loss_ratio", "STL / CM: what expired"),
+}
+
+
+def line_indicators(spec: PlantSpec) -> tuple[Sensor[LineIndicators], ...]:
+    """The rows of the line."""
+    turns: Sensor[LineIndicators] = tag(
+        "Performance",
+        "InventoryTurns",
+        lambda v: v.window.inventory_turns,
+        "Finished goods shipped in a year, by their mean stock, last 24 h",
+        **(HOURS | {"unit": "C62"}),
+    )
+    return (
+        tag("Performance", "OEELastShift", lambda v: 100 * v.last_shift, "OEE index of the last shift", **SHARE),
+        tag("Performance", "OEELastOrder", lambda v: 100 * v.last_order, "OEE index of the last order", **SHARE),
+        *(_ratio(name, field, words, high=1000.0) for name, (field, words) in OF_LINE.items()),
+        turns,
+        *(row for name in spec.quality for row in _capability(name)),
+    )
+
+
+def _capability(quality: str) -> Iterator[Sensor[LineIndicators]]:
+    facts: dict[str, Any] = RESTS | {"low": -10.0, "high": 100.0}
+    yield tag(
+        "Quality", f"{quality}Cp", lambda v: v.capability[quality].process, "Process capability, last 24 h", **facts
+    )
+    yield tag(
+        "Quality", f"{quality}Cm", lambda v: v.capability[quality].machine, "Machine capability, last 24 h", **facts
+    )
+
+
+def _ratio(name: str, field: str, words: str, high: float = 150.0) -> Sensor[Any]:
+    value = attrgetter(f"window.{field}")
+    return tag("Performance", name, lambda v: 100 * value(v), f"{words}, last 24 h", **(SHARE | {"high": high}))
+
+
+def _loss(name: str, field: str, words: str) -> Sensor[Indicators]:
+    value = attrgetter(f"losses.{field}")
+    return tag("Losses", name, lambda v: value(v) / 3600, f"{words}, last 24 h", **SPENT)
+
+
+def _element(element: Element) -> Sensor[Indicators]:
+    words = f"Time element {element.name} of ISO 22400, last 24 h"
+    return tag("Times", element.name, lambda v: v.elements[element.name] / 3600, words, **HOURS)
 
 
 def energy_indicators() -> tuple[Sensor[dict[str, float]], ...]:

@@ -44,6 +44,8 @@ class Kpis(NamedTuple):
     mttr_h: float  # work of technicians / failures
     mean_wait_h: float  # waiting for a technician / failures
     corrective_maintenance_ratio: float  # CMT / (CMT + PMT)
+    actual_to_planned_scrap: float  # SQ / PSQ
+    fall_off_ratio: float  # SQ / PQ of the first operation
 
 
 class Losses(NamedTuple):
@@ -70,13 +72,24 @@ def elements(row: Row) -> dict[str, float]:
     return dict(zip(Element.__members__, (_ELEMENTS @ row[SECONDS]).tolist(), strict=True))
 
 
-def kpis(row: Row) -> Kpis:
+class Yardstick(NamedTuple):
+    """What the scrap of a machine is compared with: NaN where there is nothing."""
+
+    scrap_share: float = math.nan  # planned, of what it processes
+    first_kg: float = math.nan  # that the first operation processed in the window
+
+
+NOTHING = Yardstick()
+
+
+def kpis(row: Row, yardstick: Yardstick = NOTHING) -> Kpis:
     """The KPIs of a window."""
     apt, aust, adet, adot, _ = (_ELEMENTS @ row[SECONDS]).tolist()
     upt, ubt = apt + aust, apt + aust + adet
     pbt, good = ubt + adot, float(row[Count.Earned] - row[Count.Lost])
     processed, failures = float(row[Count.Processed]), float(row[Count.Breakdowns])
     repair, planned = float(row[Count.RepairTime]), float(row[Count.MaintenanceTime])
+    scrapped = float(row[Count.Scrapped])
     effectiveness, quality = ratio(float(row[Count.Earned]), apt), ratio(good, float(row[Count.Earned]))
     return Kpis(
         availability=ratio(apt, pbt),
@@ -90,7 +103,7 @@ def kpis(row: Row) -> Kpis:
         allocation_efficiency=ratio(ubt, pbt),
         setup_rate=ratio(aust, upt),
         production_process_ratio=ratio(apt, ubt),
-        scrap_ratio=ratio(float(row[Count.Scrapped]), processed),
+        scrap_ratio=ratio(scrapped, processed),
         rework_ratio=ratio(float(row[Count.Reworked]), processed),
         first_pass_yield=ratio(processed - float(row[Count.Defective]), processed),
         throughput_rate=ratio(processed, ubt / 3600.0),
@@ -98,6 +111,8 @@ def kpis(row: Row) -> Kpis:
         mttr_h=ratio(repair / 3600.0, failures),
         mean_wait_h=ratio(seconds(row, Activity.AwaitingRepair) / 3600.0, failures),
         corrective_maintenance_ratio=ratio(repair, repair + planned),
+        actual_to_planned_scrap=ratio(scrapped, yardstick.scrap_share * processed),
+        fall_off_ratio=ratio(scrapped, yardstick.first_kg),
     )
 
 

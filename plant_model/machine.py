@@ -23,7 +23,7 @@ COLD = frozenset(
 )
 """Activities in which a machine cools down."""
 
-ORDERS_KEPT = 6
+ORDERS_KEPT = 8
 """Orders of which each machine keeps the books."""
 RESTING = frozenset({State.Stopped, State.Idle, State.Complete})
 """States in which a minor stop is removed without going to Held."""

@@ -16,6 +16,7 @@ from plant_model.floor import Floor
 from plant_model.genealogy import Fate, Genealogy, Shipment, UnknownLotError, contents, fate, origins, shipments
 from plant_model.kpi import Cause, time_by_cause
 from plant_model.layout import capacities, conveyors, finished, first_contents, units, watchers
+from plant_model.linekpis import Capability, Stretch, capability, line_table
 from plant_model.machine import Machines, Station
 from plant_model.packml import Command, Mode
 from plant_model.randomness import Streams, time_to_failure
@@ -172,7 +173,15 @@ class Plant:
 
     def kpis(self, window: Window = "rolling") -> list[Line]:
         """KPIs and losses by machine: rolling (24 h), this or the last shift, orders (by product), or ever."""
-        return table(self.state, window)
+        return table(self.spec, self.state, window)
+
+    def line_kpis(self, window: Window = "rolling") -> list[Stretch]:
+        """KPIs of the line as a whole, by its constraint, in the same windows; a row for each order."""
+        return line_table(self.spec, self.state, window)
+
+    def capability(self) -> dict[str, Capability]:
+        """Cp and Cm of the measured qualities, of the last 24 hours."""
+        return capability(self.spec, self.state.measured, self.state.marks[0].measured)
 
     def time_by_cause(self, unit: str) -> dict[Cause, float]:
         """Every second of a machine since the epoch, by time element, cause and culprit."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plant_model.capacity import constraint
 from plant_model.climate import Climate, inside
 from plant_model.equipment import STATIONS
-from plant_model.indicators import Board, energy_indicators, station_indicators
+from plant_model.indicators import Board, energy_indicators, line_indicators, station_indicators
 from plant_model.instruments import Instruments, Poor
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
 from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
@@ -208,9 +208,10 @@ def _parts(spec: PlantSpec) -> Iterator[Part]:
     for station in STATIONS:
         yield from _station_parts(spec, station)
         look = _board_look(board, station)
-        yield Part(f"{LINE}.{station}", station_path(spec, station), station_indicators(), look)
+        yield Part(f"{LINE}.{station}", station_path(spec, station), station_indicators(station), look)
     yield Part(LINE, line_path(spec), (*whole_line(spec), *service(), *spending()), _line_look(spec))
     yield Part(LINE, line_path(spec), energy_indicators(), lambda state, _: board.energy(state))
+    yield Part(LINE, line_path(spec), line_indicators(spec), lambda state, _: board.line(state))
     for name, rows in places(spec).items():
         look = _stock_look(spec, name)
         yield Part(f"{WAREHOUSE}.{name}", (WAREHOUSE, name), rows, look, grouped=False)

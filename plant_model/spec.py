@@ -11,6 +11,7 @@ from plant_model.business import Costs, Demand, Policy, Power, Supplier
 from plant_model.equipment import ROUNDING, STATIONS, Celsius, Stations, Triangular
 from plant_model.flow_checks import FLOW_CHECKS, Conveyor
 from plant_model.handling import ActingTimes, Number, Workforce
+from plant_model.laboratory import Limits, check_quality
 from plant_model.schema import (
     UNUSABLE,
     Bounds,
@@ -194,6 +195,7 @@ class PlantSpec:
     workforce: Workforce
     power: Power
     costs: Costs
+    quality: Mapping[str, Limits]
 
     @property
     def case_kg(self) -> float:
@@ -312,5 +314,6 @@ _CHECKS: tuple[Callable[..., Problems], ...] = (
     _check_sizes,
     _check_calendar,
     _check_workers,
+    check_quality,
     *FLOW_CHECKS,
 )

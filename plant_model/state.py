@@ -10,6 +10,7 @@ from enum import Enum, auto
 from plant_model.activity import ACTIVITIES, Activity
 from plant_model.clock import Agenda
 from plant_model.events import PlantEvent
+from plant_model.ledgers import Labour, Spread, Turnover
 from plant_model.packml import Mode, State
 from plant_model.randomness import Streams
 from plant_model.trade import Delivery, Purchases, Sales, Store, Weather
@@ -314,15 +315,19 @@ class Mark:
     time: float
     line: tuple[float, ...]
     tallies: dict[str, bytes]  # packed rows of all that a machine counts
+    turnover: Turnover
+    measured: dict[str, Spread]
 
 
 @dataclass(slots=True)
 class Stamp:
-    """The packed rows of all machines at the begin of a shift."""
+    """The packed rows of all machines, and the counters of the plant, at the begin of a shift."""
 
     time: float
     label: str
     units: dict[str, bytes]
+    turnover: Turnover
+    measured: dict[str, Spread]
 
 
 @dataclass(slots=True)
@@ -362,6 +367,8 @@ class PlantState:
     buffers: dict[str, Buffer]
     open: bool = True
     crews: dict[str, Crew] = field(default_factory=dict)  # by role
+    labour: dict[str, Labour] = field(default_factory=dict)  # by role
+    measured: dict[str, Spread] = field(default_factory=dict)  # by quality
     queue: list[str] = field(default_factory=list)  # machines that wait for a technician
     shifts: list[Stamp] = field(default_factory=list)  # the begin of the present shift last
     bottleneck: Bottleneck = field(default_factory=Bottleneck)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plant_model.accounting import ratio
 from plant_model.business import Policy
 from plant_model.climate import Air
 from plant_model.layout import WAREHOUSE, finished
@@ -52,6 +53,12 @@ class StockView:
         return sum(lot.mass * lot.moisture for lot in self.buffer.lots) / level if level else NONE
 
     @property
+    def turns(self) -> float:
+        """How often in a year the stock is renewed; unknown in the first hour."""
+        store = self.state.stores[self.name]
+        return ratio(store.issued * 8760.0, store.stocked)
+
+    @property
     def on_order(self) -> float:
         """Mass in kg ordered and not yet unloaded."""
         return sum(d.quantity for d in self.state.deliveries.values() if d.material == self.name)
@@ -85,6 +92,7 @@ def _material(spec: PlantSpec, name: str, policy: Policy) -> tuple[Sensor[StockV
             "Mass ordered and not yet here",
             **(kg | {"high": 10 * storage.capacity_kg}),
         ),
+        *_turns(),
         *_climate(),
         *_purchasing(),
         *_ageing(storage.shelf_life_d),
@@ -110,6 +118,7 @@ def _goods(spec: PlantSpec, name: str, product: Product) -> tuple[Sensor[StockVi
             "Cases that customers wait for",
             type=SignalType.UINT32,
         ),
+        *_turns(),
         *_climate(),
         *_service(name),
         *_ageing(product.shelf_life_d),
@@ -168,6 +177,11 @@ def _service(name: str) -> tuple[Sensor[StockView], ...]:
             type=SignalType.UINT32,
         ),
     )
+
+
+def _turns() -> tuple[Sensor[StockView], ...]:
+    words = "What left in a year, by the mean stock at full hours, since the epoch"
+    return (_row("InventoryTurns", lambda v: v.turns, words, unit="C62", low=0.0, high=1e6),)
 
 
 def _ageing(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:

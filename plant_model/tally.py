@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plant_model.activity import Activity
+from plant_model.layout import finished
+from plant_model.ledgers import Turnover
 from plant_model.packml import State
-from plant_model.state import Stamp, Unit
+from plant_model.state import PlantState, Stamp, Unit
 
 Row = NDArray[np.float64]
 """Seconds by activity, seconds by PackML state, then one number for each of `Count`."""
@@ -89,9 +91,31 @@ def care(unit: Unit, now: float) -> tuple[float, float]:
     return repaired, maintained
 
 
-def stamp(units: dict[str, Unit], now: float, label: str = "") -> Stamp:
-    """The rows of all machines at a moment, packed."""
-    return Stamp(now, label, {name: packed(unit, now) for name, unit in units.items()})
+def stamp(state: PlantState, label: str = "") -> Stamp:
+    """The rows of all machines, packed, and the counters of the plant, at the present moment."""
+    now = state.agenda.now
+    rows = {name: packed(unit, now) for name, unit in state.units.items()}
+    return Stamp(now, label, rows, turnover(state), dict(state.measured))
+
+
+def turnover(state: PlantState) -> Turnover:
+    """The counters of the plant as a whole."""
+    books, labour = state.books, state.labour.values()
+    goods = [state.stores[finished(product)] for product in state.sales]
+    issued = sum([store.issued for store in state.stores.values()])
+    shipped = sum([store.issued for store in goods])
+    return Turnover(
+        earned=books.earned,
+        lost=books.lost,
+        good=books.good_mass,
+        consumed=issued - shipped,
+        wasted=sum([mass for unit in state.units.values() for mass in unit.ledger.waste.values()]),
+        spoiled=books.written_off_mass,
+        shipped=shipped,
+        stocked=sum([store.stocked for store in goods]),
+        attended=sum([people.attended for people in labour]),
+        worked=sum([people.worked for people in labour]),
+    )
 
 
 def unpacked(row: bytes) -> Row:

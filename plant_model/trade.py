@@ -56,6 +56,8 @@ class Store:
 
     aged: float = 0.0  # up to the last inspection
     expired: float = 0.0  # kg written off
+    issued: float = 0.0  # kg used or shipped
+    stocked: float = 0.0  # kg h, by what lay there at each full hour
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from plant_model.kpi import Kpis, Losses, kpis, losses
+from plant_model.capacity import first_operation, planned_scrap
+from plant_model.kpi import Kpis, Losses, Yardstick, kpis, losses
+from plant_model.spec import PlantSpec
 from plant_model.state import PlantState, Unit
-from plant_model.tally import Row, tally, unpacked
+from plant_model.tally import Count, Row, tally, unpacked
 
 Window = Literal["rolling", "shift", "last shift", "orders", "ever"]
 
@@ -20,11 +23,12 @@ class Line(NamedTuple):
     start: float
     end: float
     row: Row
+    yardstick: Yardstick = Yardstick()
 
     @property
     def kpis(self) -> Kpis:
         """The KPIs of the window."""
-        return kpis(self.row)
+        return kpis(self.row, self.yardstick)
 
     @property
     def losses(self) -> Losses:
@@ -32,9 +36,16 @@ class Line(NamedTuple):
         return losses(self.row)
 
 
-def table(state: PlantState, window: Window) -> list[Line]:
-    """The table of a window; empty while there was none yet."""
-    return [line for unit in state.units.values() for line in _lines(state, unit, window)]
+def table(spec: PlantSpec, state: PlantState, window: Window) -> list[Line]:
+    """The table of a window; empty while there was none yet. The scrap of an order is compared with the plan only."""
+    lines = [line for unit in state.units.values() for line in _lines(state, unit, window)]
+    processed = {line.unit: float(line.row[Count.Processed]) for line in lines} if window != "orders" else {}
+    return [line._replace(yardstick=yardstick(spec, state.units[line.unit].station, processed)) for line in lines]
+
+
+def yardstick(spec: PlantSpec, station: str, processed: Mapping[str, float]) -> Yardstick:
+    """What the scrap of a station is compared with. `processed`: kg in the window by machine."""
+    return Yardstick(planned_scrap(spec, station), processed.get(first_operation(station), math.nan))
 
 
 def _lines(state: PlantState, unit: Unit, window: Window) -> Iterator[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from plant_model import labour
 from plant_model.activity import Activity
 from plant_model.equipment import STATIONS
 from plant_model.floor import Floor
@@ -49,11 +50,13 @@ class Workers:
         """The role of a free technician, who is busy from now on; "" when there is none."""
         role = free_role(self._floor, skill)
         if role:
+            self._book(role)
             self._floor.state.crews[role].busy += 1
         return role
 
     def release(self, role: str) -> None:
         """A technician is done; the machine that waits longest gets him."""
+        self._book(role)
         self._floor.state.crews[role].busy -= 1
         for unit in self._assign():
             self._changed(unit)
@@ -72,6 +75,7 @@ class Workers:
 
     def _relieve(self, role: str, crew: Crew) -> None:
         """The new crew goes on with the repairs of the old one, as far as it has people."""
+        self._book(role)
         state = self._floor.state
         at_work = [u for u in state.units.values() if u.repair is not None and u.repair.technician == role]
         for unit in at_work[crew.here :]:
@@ -91,13 +95,18 @@ class Workers:
             clock.schedule(share * seconds + pause, "return", role)
 
     def _rest(self, role: str) -> None:
+        self._book(role)
         self._floor.state.crews[role].resting += 1
         self._review()
 
     def _return(self, role: str) -> None:
+        self._book(role)
         crew = self._floor.state.crews[role]
         crew.resting = max(crew.resting - 1, 0)  # a shift may end before its last break does
         self._review()
+
+    def _book(self, role: str) -> None:
+        labour.book(self._floor.spec, self._floor.state, role)
 
     def _review(self) -> None:
         """Let the machines decide anew that got or lost their operator or technician."""

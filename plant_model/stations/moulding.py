@@ -9,7 +9,9 @@ from plant_model.activity import Activity
 from plant_model.capacity import constraint, line_seconds
 from plant_model.equipment import Stations
 from plant_model.floor import Floor
+from plant_model.laboratory import QUALITIES
 from plant_model.layout import finished, rework
+from plant_model.ledgers import Spread
 from plant_model.machine import Verdict
 from plant_model.randomness import split
 from plant_model.sensing import Sensor, View, counter, level, process
@@ -52,6 +54,7 @@ class Moulding(Workplace):
         if not self.floor.buffer(finished(job.product)).fits(job.lot.mass + unit.loose):
             return Activity.Blocked, "Warehouse"
         self.finish(unit, job.lot.mass)
+        self._measure(job.lot)
         bad = self._inspect(unit, job.lot)
         self._pack(unit, job.lot, job.lot.mass - bad)
         return None
@@ -73,6 +76,14 @@ class Moulding(Workplace):
         self.reject(unit, bad, lot.material)
         self._return(unit, {lot.id: bad})
         return bad
+
+    def _measure(self, lot: Lot) -> None:
+        """Take a sample of the lot to the laboratory."""
+        stream, state = self.floor.stream("Moulding.laboratory"), self.floor.state
+        means = (self.spec.stations.Moulding.fill_g, lot.temper, lot.fineness, lot.moisture)
+        for name, mean, off in zip(QUALITIES, means, stream.standard_normal(len(means)).tolist(), strict=True):
+            value = mean + self.spec.quality[name].sd * off
+            state.measured[name] = state.measured.get(name, Spread()).add(value)
 
     def _return(self, unit: Unit, pieces: dict[str, float]) -> None:
         """Send bars back to mixing as far as allowed, scrap the others."""

@@ -1,0 +1,141 @@
+"""KPIs of the line as a whole in a window: OEE by its constraint, material, stock, people, capability."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from plant_model.accounting import ratio
+from plant_model.capacity import constraint, line_seconds
+from plant_model.kpi import elements
+from plant_model.laboratory import machine_capability, process_capability
+from plant_model.layout import units
+from plant_model.ledgers import Spread, Turnover
+from plant_model.spec import PlantSpec
+from plant_model.state import PlantState
+from plant_model.tally import Count, Row, turnover
+from plant_model.windows import Line, Window, table
+
+YEAR_H = 8760.0
+FIRST, LAST = "Mixing", "Moulding"
+"""The machine that begins an order, and the one at the end of the line."""
+
+
+class LineKpis(NamedTuple):
+    """Shares of 1, kg/h, turns a year; NaN stands for n/a. The reading of the standard is docs/decisions/089."""
+
+    oee: float  # PRI x GQ / PBT, both of the constraint
+    availability: float
+    effectiveness: float
+    quality_rate: float
+    throughput_rate: float  # good kg/h
+    finished_goods_ratio: float  # GQ / CM
+    production_loss_ratio: float  # PL / CM
+    storage_loss_ratio: float  # STL / CM
+    inventory_turns: float  # shipped in a year / mean stock of finished goods
+    worker_efficiency: float  # APWT / APAT
+
+
+class Capability(NamedTuple):
+    """Of a measured quality: process (Cp) and machine (Cm)."""
+
+    process: float
+    machine: float
+
+
+class Stretch(NamedTuple):
+    """The line in a window from `start` to `end`, plant seconds."""
+
+    label: str  # the shift or the product
+    start: float
+    end: float
+    kpis: LineKpis
+
+
+def line_table(spec: PlantSpec, state: PlantState, window: Window) -> list[Stretch]:
+    """The table of a window, a row for each order; empty while there was none yet."""
+    lines = table(spec, state, window)
+    if window == "orders":
+        return _orders(spec, lines)
+    if not lines:
+        return []
+    narrow = _machines(spec)
+    went, row = _turnover(state, window), np.sum([line.row for line in lines if line.unit in narrow], axis=0)
+    one = lines[0]
+    found = line_kpis(went, row, len(narrow), (one.end - one.start) / 3600.0)
+    return [Stretch(one.label, one.start, one.end, found)]
+
+
+def line_kpis(went: Turnover, row: Row, machines: int, hours: float) -> LineKpis:
+    """The KPIs of a window. `row`: what the machines of the constraint counted together."""
+    times = elements(row)
+    apt, pbt = times["APT"] / machines, (sum(times.values()) - times["PDOT"]) / machines
+    good = went.earned - went.lost
+    return LineKpis(
+        oee=ratio(good, pbt),
+        availability=ratio(apt, pbt),
+        effectiveness=ratio(went.earned, apt),
+        quality_rate=ratio(good, went.earned),
+        throughput_rate=ratio(went.good, hours),
+        finished_goods_ratio=ratio(went.good, went.consumed),
+        production_loss_ratio=ratio(went.wasted, went.consumed),
+        storage_loss_ratio=ratio(went.spoiled, went.consumed),
+        inventory_turns=ratio(went.shipped * YEAR_H, went.stocked),
+        worker_efficiency=ratio(went.worked, went.attended),
+    )
+
+
+def capability(spec: PlantSpec, measured: dict[str, Spread], before: dict[str, Spread]) -> dict[str, Capability]:
+    """Capability by quality, of what was measured since a mark."""
+    nothing = Spread()
+    return {
+        name: Capability(
+            process_capability(limits, measured.get(name, nothing), before.get(name, nothing)),
+            machine_capability(limits, measured.get(name, nothing), before.get(name, nothing)),
+        )
+        for name, limits in spec.quality.items()
+    }
+
+
+def _turnover(state: PlantState, window: Window) -> Turnover:
+    if window == "last shift":
+        return state.shifts[-1].turnover.since(state.shifts[-2].turnover)
+    present = turnover(state)
+    if window == "ever":
+        return present
+    return present.since((state.marks[0] if window == "rolling" else state.shifts[-1]).turnover)
+
+
+def _machines(spec: PlantSpec) -> frozenset[str]:
+    narrow = constraint(spec)
+    return frozenset(name for name, station in units(spec).items() if station == narrow)
+
+
+def _orders(spec: PlantSpec, lines: list[Line]) -> list[Stretch]:
+    """The campaigns whose way through the line is remembered whole, in their order; see `_order`."""
+    watched = _machines(spec) | {LAST}
+    known = max(next(line.start for line in lines if line.unit == unit) for unit in watched)
+    campaigns = [line for line in lines if line.unit == FIRST and line.label]
+    found = []
+    for place, campaign in enumerate(campaigns):
+        if campaign.start >= known:
+            after = (later.start for later in campaigns[place + 1 :] if later.label == campaign.label)
+            until = next(after, math.inf)
+            begun = [line for line in lines if line.label == campaign.label and campaign.start <= line.start < until]
+            found.append(_order(spec, campaign, [line for line in begun if line.unit in watched]))
+    return found
+
+
+def _order(spec: PlantSpec, campaign: Line, lines: list[Line]) -> Stretch:
+    """A campaign: what the end of the line made of it, by the time that the constraint spent on it."""
+    narrow, nothing = _machines(spec), np.zeros_like(campaign.row)
+    made: Row = sum((line.row for line in lines if line.unit == LAST), nothing)
+    spent: Row = sum((line.row for line in lines if line.unit in narrow), nothing)
+    ideal = line_seconds(spec, constraint(spec), campaign.label)
+    processed, defective = float(made[Count.Processed]), float(made[Count.Defective])
+    went = Turnover(processed * ideal, defective * ideal, processed - defective, 0, 0, 0, 0, 0, 0, 0)
+    end = max((line.end for line in lines), default=campaign.end)
+    hours = (end - campaign.start) / 3600.0
+    return Stretch(campaign.label, campaign.start, end, line_kpis(went, spent, len(narrow), hours))
