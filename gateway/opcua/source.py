@@ -64,7 +64,7 @@ class OpcUaSource:
         self._intake = Intake(journal, status)
         self._events = EventReader(settings.name, self._on_change)
         self._tags = TagSet(settings, journal, naming)
-        self._conditions = Conditions(settings)
+        self._conditions = self._brought = Conditions(settings)
         self._takeover = Takeover(settings.name, journal, state / f"{settings.name}.subscriptions.json")
         self._subscriptions = Subscriptions(settings.name, settings.retry_item_s, self._takeover.changed)
         self._pending = PendingFile(state / f"{settings.name}.backfill.json")
@@ -237,6 +237,7 @@ class OpcUaSource:
 
     async def _bring(self, session: Session) -> None:
         """Have every tag monitored as the settings say; what is monitored so already is not touched."""
+        self._brought = self._conditions
         wishes = map(self._conditions.wish, self._tags.tags())
         steps = self._subscriptions.compare(wishes, self._conditions.base)
         await self._losses.interrupt(steps.moved)
@@ -257,9 +258,12 @@ class OpcUaSource:
             self._status.connection.become(self._status.connection.link, str(error))
             self._look_at = monotonic() + _JOURNAL_S
             return
-        await self._losses.expect(changed.came)
-        await self._bring(session)
-        await self._losses.give_up(changed.gone)
+        if changed is not None:
+            await self._losses.expect(changed.came)
+            await self._bring(session)
+            await self._losses.give_up(changed.gone)
+        elif self._brought is not self._conditions:
+            await self._bring(session)
         self._status.tags, self._status.gone = len(self._tags.by_node), dict(self._tags.gone)
         self._holes.set()
         now = monotonic()

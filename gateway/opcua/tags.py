@@ -33,9 +33,9 @@ _log = structlog.get_logger(__name__)
 class Difference:
     """What a look at the server has changed."""
 
-    came: tuple[Tag, ...] = ()
-    gone: tuple[Tag, ...] = ()  # the server no longer has them
-    unwanted: tuple[Tag, ...] = ()  # the settings no longer want them
+    came: tuple[Tag, ...]
+    gone: tuple[Tag, ...]  # the server no longer has them
+    unwanted: tuple[Tag, ...]  # the settings no longer want them
 
 
 class TagSet:
@@ -75,11 +75,12 @@ class TagSet:
         """Read units, ranges and the like of every tag again at the next browse."""
         self._described = False
 
-    async def browse(self, session: Session) -> Difference:
-        """Look at the server, and have its tags: all are described at first, later only new ones. Raises JournalError.
+    async def browse(self, session: Session) -> Difference | None:
+        """Look at the server, and have its tags; None where all is as it was. Raises JournalError.
 
-        A node that was there and is unknown to the server now is gone. One that was there in an earlier life of the
-        server has two minutes: a server that restarts may show its nodes late. Until then it is a rejected item.
+        All are described at first, later only new ones. A node that was there and is unknown to the server now is gone.
+        One that was there in an earlier life of the server has two minutes: a server that restarts may show its nodes
+        late. Until then it is a rejected item.
         """
         found = self._named(session, await find_variables(session, self._selection))
         self._see(session.life, found)
@@ -88,7 +89,7 @@ class TagSet:
         gone = await unknown_nodes(session, missing)
         new = [one for node, one in found.items() if not self._described or node not in self.by_node]
         if not (new or gone or unwanted):
-            return Difference()
+            return None
         described = await describe(session, new, self._source, self._naming)
         left = {tag.node for tag in (*gone, *unwanted)}
         kept = {node: tag for node, tag in self.by_node.items() if node not in left}

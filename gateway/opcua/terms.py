@@ -90,21 +90,34 @@ class Conditions:
 
     def __init__(self, settings: SourceSettings) -> None:
         self.base = Pace.of(settings)
-        self._others = _terms(settings)
+        self._others = _Choice.of(settings)
         self._special = [
-            (tuple(map(compiled, items.match)), _terms(settings.model_copy(update=items.chosen())))
+            (tuple(map(compiled, items.match)), _Choice.of(settings.model_copy(update=items.chosen())))
             for items in settings.items
         ]
 
     def wish(self, tag: Tag) -> Wish:
         """How this tag is to be monitored. A deadband is asked for only where it can have a meaning."""
-        text = "/".join(tag.path)
-        fitting = (terms for patterns, terms in self._special if any(one.match(text) for one in patterns))
-        terms = next(fitting, self._others)
-        deadband = terms.parameters.deadband
-        if deadband is not None and not _applies(deadband, tag):
-            terms = replace(terms, parameters=replace(terms.parameters, deadband=None))
-        return Wish(tag, terms)
+        text = "/".join(tag.path) if self._special else ""
+        fitting = (choice for patterns, choice in self._special if any(one.match(text) for one in patterns))
+        return Wish(tag, next(fitting, self._others).of_tag(tag))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Terms with the deadband of the settings, and without: all tags share these objects."""
+
+    damped: Terms
+    plain: Terms
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> _Choice:
+        damped = _terms(settings)
+        return cls(damped, replace(damped, parameters=replace(damped.parameters, deadband=None)))
+
+    def of_tag(self, tag: Tag) -> Terms:
+        deadband = self.damped.parameters.deadband
+        return self.damped if deadband is not None and _applies(deadband, tag) else self.plain
 
 
 def _terms(settings: SourceSettings) -> Terms:

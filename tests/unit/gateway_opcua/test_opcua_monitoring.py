@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +13,13 @@ import pytest_asyncio
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.monitored_item_service import MonitoredItemService
-from support_opcua import Hall, Plant, Run, free_port, running
+from support_opcua import NAMING, Hall, Plant, Run, free_port, running
 
+from gateway.opcua.browse import find_variables
+from gateway.opcua.describe import describe
+from gateway.opcua.patterns import Selection
+from gateway.opcua.probe import probe
+from gateway.opcua.session import Session
 from gateway.opcua.settings import SourceSettings
 from gateway.status import Link
 
@@ -277,3 +283,28 @@ async def test_values_that_say_others_were_dropped_are_counted_by_tag(
             await server.server.write_attribute_value(hall.nodes["Torrent"].nodeid, dropped)
         await run.journal.until(lambda: run.status.overflowing == {f"{hall.name}/Torrent": 2})
         assert run.status.overflows == 2
+
+
+async def test_what_a_server_would_grant_is_asked_without_leaving_anything_behind(
+    server: Plant, hall: Hall, tmp_path: Path
+) -> None:
+    for name in ("Fast", "Slow"):
+        await hall.add(name)
+    wanted = {
+        "name": "probe",
+        "url": server.url,
+        "roots": [hall.name],
+        "queue_size": 9,
+        "items": [{"match": ["**/Slow"], "publishing_interval_ms": 50}],
+    }
+    settings = SourceSettings.model_validate(wanted)
+    session = await Session.connect(settings, tmp_path)
+    found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
+    tags = await describe(session, found, settings.name, NAMING)
+    strange = replace(tags[0], node="nsu=urn:test:plant;s=Nothing", path=("Nothing",))
+    fast, slow, nothing = await probe(session, settings, [*sorted(tags, key=lambda tag: tag.path), strange])
+    assert (fast.publishing_ms, fast.queue_size, fast.refused) == (250, 9, "")
+    assert (slow.publishing_ms, slow.queue_size) == (50, 9)
+    assert nothing.refused.startswith("BadNodeIdUnknown")
+    assert not server.subscriptions()
+    await session.close()
