@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from plant_model.activity import MEANINGS, RESTS, SETUPS, Activity
-from plant_model.bottleneck import moved, turned
+from plant_model.bottleneck import WAITS, moved, turned
 from plant_model.floor import Floor
 from plant_model.maintenance import Maintenance
 from plant_model.packml import ALLOWED, FINISHES, WINDING_DOWN, Command, Mode, State, next_command
@@ -145,10 +145,15 @@ class Machines:
         self._floor.tell("machine_failure", self._floor.path(unit), f"{unit.name} stopped: {fault}", 700, **fields)
 
     def _look(self, unit: Unit) -> None:
-        """Decide again, unless the machine is in the middle of something."""
+        """Decide again, unless the machine is in the middle of something or waits as before."""
         working = unit.job is not None and unit.job.remaining > 0.0
-        if not working and unit.repair is None and unit.control.goal is not Activity.Stopped:
+        if not working and unit.repair is None and unit.control.goal is not Activity.Stopped and not self._waits(unit):
             self.decide(unit)
+
+    def _waits(self, unit: Unit) -> bool:
+        """Whether a machine that waits has found nothing to do, and waits for the same."""
+        control = unit.control
+        return unit.activity in WAITS and self._verdict(unit) == (control.goal, control.reason)
 
     def _verdict(self, unit: Unit) -> Verdict:
         if not self._floor.state.open and unit.station not in self._floor.spec.calendar.unattended:

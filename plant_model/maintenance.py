@@ -32,8 +32,10 @@ class Maintenance:
 
     def begin(self, unit: Unit) -> tuple[Activity, str] | None:
         """Begin what is due on a machine between two jobs, if it is empty and somebody can do it."""
+        if not unit.due:
+            return None
         plan, vessel = self._plan(unit), self._floor.state.buffers.get(unit.name)
-        if not unit.due or plan is None or (vessel is not None and (vessel.product or vessel.reserved)):
+        if plan is None or (vessel is not None and (vessel.product or vessel.reserved)):
             return None
         technician = self._workers.take(plan.skill)
         if not technician:

@@ -11,7 +11,7 @@ from support_laws import EXACT, assert_lawful, same
 from plant_model.accounting import line
 from plant_model.activity import Activity
 from plant_model.calendar import is_open, open_hours
-from plant_model.capacity import filling_seconds, planned_seconds, roasting_gas
+from plant_model.capacity import filling_seconds, roasting_gas
 from plant_model.clock import Handler
 from plant_model.costs import Costs, attendance, electricity, power, scrap_value, standard_costs
 from plant_model.events import PlantEvent
@@ -36,7 +36,7 @@ class Clockings:
         self.state = unit.state
         self.times, self.states, self.modes = ([0.0] * len(kind) for kind in (Activity, State, Mode))
         self.care = {Activity.Breakdown: 0.0, Activity.Maintenance: 0.0}
-        self.kwh = self.earned = 0.0
+        self.kwh = self.earned = self.ideal = 0.0  # ideal: PRI, seconds per kg of the present lot
         self.breakdowns = 0
 
     def elapse(self, unit: Unit, seconds: float, kwh: float) -> None:
@@ -59,9 +59,7 @@ class Clockings:
         assert all(map(same, care(unit, plant.now), self.care.values())), unit.name
         assert same(earned(unit, plant.now), self.earned, plant.now), unit.name
         assert unit.ledger.breakdowns == self.breakdowns, unit.name
-        if unit.ledger.defective:
-            ideal = planned_seconds(plant.spec, unit.station, unit.product)
-            assert same(unit.ledger.lost, unit.ledger.defective * ideal), unit.name
+        assert same(unit.ledger.lost, unit.ledger.defective * self.ideal), unit.name
 
 
 class Auditor:
@@ -198,6 +196,8 @@ class Auditor:
             self._scrapped += scrap * scrap_value(spec, product) if scrap else 0.0
             if begun is job or begun is None:
                 continue
+            if begun.lot is not None:
+                self._machines[name].ideal = begun.planned / begun.lot.mass
             if begun.phase == "Conching":
                 self._machines[name].earned += filling_seconds(spec)
             if begun.phase == "Roasting" and begun.lot is not None:
