@@ -6,13 +6,15 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from conche import logs
+from conche.config import plain
 from conche.failure import MISUSED, Failure
+from conche.places import Pki, Server
 
 if TYPE_CHECKING:  # the room is slow to import
     from gateway.opcua.settings import SourceSettings
@@ -29,18 +31,17 @@ _TYPES = {  # whose names have more than one capital letter (OPC 10000-6, 5.1.2)
 _PASSWORD = "CONCHE_OPCUA_PASSWORD"  # noqa: S105 - the name of a variable
 
 
-def browse(
-    url: Annotated[str, typer.Argument(help="The server: opc.tcp://host:port.")] = "opc.tcp://127.0.0.1:4840",
+def browse(  # noqa: PLR0913 - the arguments of a command
+    url: Server,
     include: Annotated[
         list[str] | None, typer.Argument(help="Patterns on browse paths below Objects: 'Machines/**', '**/Energy/*'.")
     ] = None,
     *,
     exclude: Annotated[list[str] | None, typer.Option(help="Patterns on browse paths to leave out.")] = None,
     user: Annotated[str, typer.Option(help=f"User name; the password is taken from {_PASSWORD}.")] = "",
-    policy: Annotated[str, typer.Option(help="Security policy: None, Basic256Sha256, …")] = "None",
-    pki: Annotated[Path, typer.Option(help="Folder of the client's certificate; made when missing.")] = Path(
-        "var/gateway/pki"
-    ),
+    policy: Annotated[str, typer.Option(help="Security policy: best, None, Basic256Sha256, …")] = "best",
+    mode: Annotated[str, typer.Option(help="Security mode: SignAndEncrypt or Sign.")] = "SignAndEncrypt",
+    pki: Pki,
 ) -> None:
     """List the variables that an OPC UA server offers: browse path, NodeId, type, unit, access.
 
@@ -49,7 +50,9 @@ def browse(
     from gateway.contract import GatewayError  # noqa: PLC0415
 
     logs.configure(logs.Level.ERROR)
-    settings = _settings(url, include, exclude, user, policy)
+    password = os.environ.get(_PASSWORD, "") if user else ""
+    security = {"policy": policy, "mode": mode, "user": user, "password": password}
+    settings = _settings({"url": url, "security": security, "include": include or ["**"], "exclude": exclude or []})
     try:
         tags = asyncio.run(_discover(settings, pki))
     except GatewayError as error:
@@ -59,15 +62,13 @@ def browse(
     typer.echo(f"{len(tags)} variables", err=True)
 
 
-def _settings(url: str, include: list[str] | None, exclude: list[str] | None, user: str, policy: str) -> SourceSettings:
+def _settings(given: dict[str, Any]) -> SourceSettings:
     from gateway.opcua.settings import SourceSettings  # noqa: PLC0415
 
-    security = {"policy": policy, "user": user, "password": os.environ.get(_PASSWORD, "") if user else ""}
-    data = {"name": "browse", "url": url, "security": security, "include": include or ["**"], "exclude": exclude or []}
     try:
-        return SourceSettings.model_validate(data)
+        return SourceSettings.model_validate({"name": "browse"} | given)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+        problems = (f"{'.'.join(map(str, one['loc']))}: {plain(one['msg'])}" for one in error.errors())
         raise Failure("; ".join(problems), MISUSED) from error
 
 

@@ -98,10 +98,10 @@ class Document:
         for problem in problems:
             place = (*below, *problem.path)
             if not any(place[: len(one)] == one for one in known):
-                yield self.find(place, _plain(problem.message))
+                yield self.find(place, plain(problem.message))
 
 
-def _plain(message: str) -> str:
+def plain(message: str) -> str:
     """A library's standing phrases in the words of a person who edits a file."""
     return _PHRASES.get(message) or message.removeprefix("Value error, ")
 

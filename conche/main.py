@@ -17,6 +17,7 @@ from conche.run import run
 from conche.scenario import app as scenario
 from conche.schema import schema
 from conche.serve import gateway, plant
+from conche.trust import app as trust
 from conche.watch import watch
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ for command in (run, plant, gateway, check, browse, watch, schema):
     app.command()(command)
 app.add_typer(scenario, name="scenario")
 app.add_typer(journal, name="journal")
+app.add_typer(trust, name="trust")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value

@@ -89,6 +89,7 @@ def _source(source: SourceStatus, now: int) -> dict[str, Any]:
     return {
         **_connection(source.connection, now),
         "url": source.url,
+        "servers": {url: seen.words for url, seen in source.servers.items()},
         "tags": source.tags,
         "silent": len(source.silent),
         "values": source.values,

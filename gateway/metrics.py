@@ -87,6 +87,7 @@ class StatusCollector(Collector):
         yield from _repairs(status)
         yield _monitored(status)
         yield _overflowing(status)
+        yield from _servers(status)
         yield _links(status)
 
 
@@ -150,6 +151,17 @@ def _overflowing(status: Status) -> CounterMetricFamily:
         for path in heapq.nlargest(_MOST_TAGS, source.overflowing, key=source.overflowing.__getitem__):
             family.add_metric([source.name, path], float(source.overflowing[path]))
     return family
+
+
+def _servers(status: Status) -> Iterator[GaugeMetricFamily]:
+    labels = ["source", "url"]
+    used = GaugeMetricFamily("conche_source_in_use", "1 for the server of a redundant set in use.", labels=labels)
+    level = GaugeMetricFamily("conche_source_service_level", "Its ServiceLevel, 0 to 255; -1: away.", labels=labels)
+    for source in status.sources.values():
+        for url, seen in source.servers.items():
+            used.add_metric([source.name, url], float(url == source.url))
+            level.add_metric([source.name, url], float(seen.level))
+    yield from (used, level)
 
 
 def _links(status: Status) -> GaugeMetricFamily:

@@ -54,12 +54,26 @@ class Granted:
     refused: str  # what the server did not take of it, and why; "" if it took all
 
 
+@dataclass(frozen=True, slots=True)
+class ServerSeen:
+    """What was last seen of one server of a redundant set."""
+
+    level: int = -1  # ServiceLevel, 0 … 255; -1: it could not be asked
+    reason: str = "not asked yet"  # why it could not be
+
+    @property
+    def words(self) -> str:
+        """Its level, or why that is not known."""
+        return f"service level {self.level}" if self.level >= 0 else self.reason
+
+
 @dataclass(slots=True)
 class SourceStatus:
-    """One OPC UA server."""
+    """One OPC UA server, or several that stand in for each other."""
 
     name: str
-    url: str
+    url: str  # in use, or used last
+    servers: dict[str, ServerSeen] = field(default_factory=dict)  # by address; empty unless they are redundant
     connection: Connection = field(default_factory=Connection)
     tags: int = 0  # that deliver or should
     values: int = 0  # received, backfilled ones included

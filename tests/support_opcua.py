@@ -273,6 +273,7 @@ async def running(
     chosen = {
         "name": "plant",
         "url": url,
+        "security": {"policy": "None"},
         "roots": roots,
         "publishing_interval_ms": 20,
         "keepalive_s": 1,

@@ -54,8 +54,16 @@ class NoAnswer(NotConnected):
     """The server did not answer in time."""
 
 
+class Untrusted(NotConnected):
+    """The server's certificate is not approved, or something speaks against it: a person has to look at it."""
+
+
 class SessionLost(NotConnected):
     """The session is gone at the server though the link may be up: a new one is needed."""
+
+
+class Changeover(GatewayError):  # noqa: N818 - a decision, named as users know it
+    """Another server of the redundant set is better: this one is left in good order."""
 
 
 class SubscriptionLost(GatewayError):  # noqa: N818 - a state, named as users know it

@@ -7,26 +7,33 @@
 
 After `recreate` and `renew` the initial values of the items are the read-all; what lies between is read from history,
 and what history does not have is announced as a gap. A rung is tried when those before it did not hold; `transfer`
-is tried whenever there is a new session.
+is tried whenever there is a new session. Of servers that stand in for each other, `renew` takes the best.
 """
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
 from gateway.contract import NotConnected
-from gateway.opcua.errors import ServiceFault, SessionLost, SubscriptionLost
-from gateway.opcua.session import Session
+from gateway.opcua.errors import ServiceFault, SessionLost, SubscriptionLost, Untrusted
+from gateway.opcua.redundancy import RedundantServers
+from gateway.opcua.trust import TrustFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from gateway.contract import GatewayError
+    from gateway.opcua.session import Session
     from gateway.opcua.settings import SourceSettings
+    from gateway.status import SourceStatus
+
+_APPROVED_S = 0.5  # how soon an approval is noticed
 
 _log = structlog.get_logger(__name__)
 
@@ -54,10 +61,15 @@ def rungs(trouble: GatewayError | None, *, has_session: bool) -> tuple[Rung, ...
 class Ladder:
     """Holds the session of one source. climb() is the only place where sessions are made."""
 
-    def __init__(self, settings: SourceSettings, pki: Path) -> None:
-        self.settings = settings
-        self._pki = pki
+    def __init__(self, settings: SourceSettings, pki: Path, status: SourceStatus) -> None:
+        self._trust = TrustFolder(pki)
+        self._servers = RedundantServers(settings, pki, status)
+        self._status = status
         self._session: Session | None = None
+
+    def change(self, settings: SourceSettings) -> None:
+        """Climb with these settings from now on; the session that is there goes on."""
+        self._servers.settings = settings
 
     async def climb(self, trouble: GatewayError | None) -> tuple[Session, Rung]:
         """A session that is up, and the rung that held. NotConnected when none does: wait, and climb again."""
@@ -65,20 +77,51 @@ class Ladder:
             began = monotonic()
             session = await self._try(rung)
             if session is not None:
-                self._session = session
+                self._take(session, began)
                 took = round(monotonic() - began, 3)
-                _log.info("connected", source=self.settings.name, rung=rung.value, took_s=took)
+                _log.info("connected", source=self._servers.settings.name, rung=rung.value, took_s=took)
                 return session, rung
-        raise NotConnected(f"{self.settings.url}: no way back was found")
+        raise NotConnected(f"{self._servers.settings.url}: no way back was found")
 
     async def _try(self, rung: Rung) -> Session | None:
         session = self._session
         if rung is Rung.RENEW:
-            await self.close()
-            return await Session.connect(self.settings, self._pki)
+            return await self._renew()
         if session is None or rung is Rung.RECREATE:
             return session
-        return session if await session.reopen() else None
+        try:
+            return session if await session.reopen() else None
+        except NotConnected:
+            if self._servers.is_one:
+                raise  # the session may still be there
+            return None
+
+    async def _renew(self) -> Session:
+        """A new session. The old one goes first, as servers count sessions, but not before another server was found."""
+        if self._servers.is_one:
+            await self.close()
+            return await self._servers.connect()
+        session = await self._servers.connect()
+        await self.close()
+        return session
+
+    def _take(self, session: Session, began: float) -> None:
+        if self._session is not session and self._status.url != session.url:
+            self._status.repaired("changeover", monotonic() - began)
+        self._session = session
+        self._status.url = session.url
+
+    def watch(self, session: Session) -> tuple[Coroutine[None, None, NoReturn], ...]:
+        """The work beside the delivery that tells when to change over, if there is somebody to change over to."""
+        return () if self._servers.is_one else (self._servers.watch(session),)
+
+    async def pause(self, seconds: float, trouble: GatewayError | None) -> None:
+        """Wait before the next climb, but not longer than it takes a person to approve the certificate in the way."""
+        before, until = self._trust.stamp(), monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            await asyncio.sleep(min(left, _APPROVED_S) if isinstance(trouble, Untrusted) else left)
+            if self._trust.stamp() != before:
+                return
 
     def drop_link(self) -> None:
         """Let go of the link; the session may be taken up again."""

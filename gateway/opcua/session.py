@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import structlog
-from asyncua import Client, ua
+from asyncua import ua
 from asyncua.common.utils import Buffer
-from asyncua.crypto import security_policies
+from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.ua_binary import struct_from_binary
 
 from gateway.contract import GatewayError, NotConnected
+from gateway.opcua.certificate import Certificate
+from gateway.opcua.endpoint import POLICIES, Endpoint, choose
 from gateway.opcua.errors import ServiceFault, translated
+from gateway.opcua.link import LinkedClient
 from gateway.opcua.nodes import Namespaces, standard
 from gateway.opcua.pki import APPLICATION_NAME, PRODUCT_URI, application_uri, own_certificate
+from gateway.opcua.trust import TrustFolder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,14 +28,10 @@ if TYPE_CHECKING:
 
     from gateway.opcua.settings import SourceSettings
 
-POLICIES: dict[str, Any] = {
-    "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
-    "Aes128_Sha256_RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
-    "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
-}
-_NO_POLICY = security_policies.SecurityPolicyNone.URI
+_NO_POLICY = "http://opcfoundation.org/UA/SecurityPolicy#None"
 _RENEW_AT = 0.75  # of the channel's lifetime (OPC 10000-4, 5.5.2.1)
 _CLOSE_S = 2.0
+_HIGHEST = 255
 _TOO_MUCH = frozenset(
     {
         ua.StatusCodes.BadTooManyOperations,
@@ -58,16 +57,18 @@ class Limits:
 
     @classmethod
     def announced(cls, values: Sequence[Any]) -> Limits:
-        """The limits of a server that announces these values, in the order of the fields; null and 0 mean no limit."""
+        """The limits of a server that announces these values, in the order of the fields; what is no limit, is none."""
         caps = cls()
         pairs = zip(cls.__slots__, values, strict=True)
-        return cls(**{name: min(int(value or 0) or getattr(caps, name), getattr(caps, name)) for name, value in pairs})
+        sane = {name: value for name, value in pairs if isinstance(value, int) and value > 0}
+        return cls(**{name: min(value, getattr(caps, name)) for name, value in sane.items()})
 
 
 _SERVER_FACTS = (
     ua.ObjectIds.Server_ServerArray,
     ua.ObjectIds.Server_NamespaceArray,
     ua.ObjectIds.Server_ServerStatus_StartTime,
+    ua.ObjectIds.Server_ServiceLevel,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
@@ -79,37 +80,32 @@ _SERVER_FACTS = (
 class Session:
     """An activated session. Its methods raise NotConnected, SessionLost or ServiceFault."""
 
-    def __init__(self, client: Client, settings: SourceSettings) -> None:
-        self.url = settings.url
+    def __init__(self, url: str, settings: SourceSettings, pki: Path) -> None:
+        self.url = url
         self.namespaces = Namespaces(())
         self.limits = Limits()
         self.life: tuple[str, ...] = ()  # server URI, start time, namespaces: with these all numbers keep their meaning
-        self._client = client
+        self.service_level = _HIGHEST  # as it was at the start, 0 … 255
         self._settings = settings
+        self._pki = pki
+        self._client = _client(url, settings)
+        self._endpoint: Endpoint | None = None  # None: without security, as the settings say
 
     @classmethod
-    async def connect(cls, settings: SourceSettings, pki: Path) -> Self:
-        """Connect as the settings say, or raise: nothing less secure is ever tried."""
-        with translated(settings.url):
-            client = await _client(settings, pki)
-            session = cls(client, settings)
+    async def connect(cls, settings: SourceSettings, pki: Path, url: str = "") -> Self:
+        """Connect as the settings say, or raise: nothing less secure is ever tried. `url`: one of settings.urls."""
+        session = cls(url or settings.url, settings, pki)
+        with translated(session.url):
             try:
+                await session._secure()
                 await session._open()
-                await client.create_session()
+                await session._create()
                 await session._activate()
                 await session._learn()
             except BaseException:
                 session.abandon()
                 raise
-            session._say_how_safe()
             return session
-
-    def _say_how_safe(self) -> None:
-        """Leave a trace of what this connection does not protect against."""
-        security = self._settings.security
-        if security.policy != "None" and security.server_certificate is None:
-            seen = sha256(self._client.security_policy.peer_certificate or b"").hexdigest()
-            _log.warning("server certificate is not pinned: set security.server_certificate", url=self.url, sha256=seen)
 
     async def reopen(self) -> bool:
         """Take the session up again on a new channel (OPC 10000-4, 6.7). False when the server has it no more.
@@ -119,6 +115,8 @@ class Session:
         self.abandon()
         known = self.life
         with translated(self.url):
+            if not await self._is_as_it_was():
+                return False
             await self._open()
         try:
             with translated(self.url):
@@ -135,21 +133,54 @@ class Session:
             return False
         return True
 
+    async def _secure(self) -> None:
+        """Choose an endpoint and believe its certificate, or raise."""
+        if self._settings.security.policy == "None":
+            return
+        self._endpoint = endpoint = await self._trusted_endpoint()
+        certificate, key = await asyncio.to_thread(own_certificate, self._pki)
+        await self._client.set_security(
+            POLICIES[endpoint.policy],
+            certificate,
+            key,
+            server_certificate=CertProperties(endpoint.certificate, "der"),
+            mode=ua.MessageSecurityMode[endpoint.mode],
+        )
+
+    async def _trusted_endpoint(self) -> Endpoint:
+        """What the server offers, asked on a channel of its own; Untrusted, NotConnected."""
+        asking = _client(self.url, self._settings)
+        endpoint = choose(await asking.connect_and_get_server_endpoints(), self._settings.security)
+        await asyncio.to_thread(self._check_certificate, endpoint)
+        return endpoint
+
+    def _check_certificate(self, endpoint: Endpoint) -> None:
+        pinned = self._settings.security.server_certificate
+        TrustFolder(self._pki).check(
+            Certificate.read(endpoint.certificate),
+            self.url,
+            endpoint.application_uri,
+            None if pinned is None else Certificate.read(pinned.read_bytes()),
+        )
+
+    async def _is_as_it_was(self) -> bool:
+        """Whether the server shows the certificate of before; with another a new session must be made."""
+        return self._endpoint is None or await self._trusted_endpoint() == self._endpoint
+
+    async def _create(self) -> None:
+        """Create the session; the endpoints that come with it must be those that were chosen from (5.7.2.1)."""
+        answer = await self._client.create_session()
+        if self._endpoint is not None and choose(answer.ServerEndpoints, self._settings.security) != self._endpoint:
+            raise NotConnected(f"{self.url} told of other endpoints before: somebody may be in between")
+
     async def _open(self) -> None:
         try:
             await self._client.connect_socket()
-            self._require_link()
             await self._client.send_hello()
             await self._client.open_secure_channel()
         except BaseException:
             self.abandon()
             raise
-
-    def _require_link(self) -> None:
-        """Notice a link that was closed at once: the library would wait in vain for an answer to its Hello."""
-        protocol = self._client.uaclient.protocol
-        if protocol is None or protocol.transport is None:
-            raise ConnectionError("the connection was closed at once")
 
     async def _activate(self) -> None:
         user, password = self._settings.security.user, self._settings.security.password.get_secret_value()
@@ -165,12 +196,16 @@ class Session:
     async def _learn(self) -> None:
         """Read what depends on the server's present life: namespaces, start time, limits."""
         nodes = [standard(fact) for fact in _SERVER_FACTS]
-        servers, uris, started, *limits = [
-            value.Value.Value if value.Value else None for value in await self.values(nodes)
-        ]
+        servers, uris, started, level, *limits = [_plain(value) for value in await self.values(nodes)]
+        self.service_level = _level(level)
         self.namespaces = Namespaces(uris or ())
         self.life = (*(servers or ())[:1], str(started), *self.namespaces.uris)
         self.limits = Limits.announced(limits)
+
+    async def ask_service_level(self) -> int:
+        """The server's ServiceLevel now, 0 … 255 (OPC 10000-4, 6.6.2.4.3); 255 of a server that does not say."""
+        (value,) = await self.values([standard(ua.ObjectIds.Server_ServiceLevel)])
+        return _level(_plain(value))
 
     async def values(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
         """The values of some nodes, not more than fit one call."""
@@ -260,20 +295,17 @@ async def in_chunks(
     return results
 
 
-async def _client(settings: SourceSettings, pki: Path) -> Client:
-    client = Client(settings.url, timeout=settings.timeout_s)
-    client.uaclient.pre_request_hook = None  # reconnecting is ours
+def _plain(value: ua.DataValue) -> Any:  # noqa: ANN401 - whatever the server says
+    return value.Value.Value if value.Value else None
+
+
+def _level(value: object) -> int:
+    return value if isinstance(value, int) else _HIGHEST
+
+
+def _client(url: str, settings: SourceSettings) -> LinkedClient:
+    client = LinkedClient(url, settings.timeout_s)
     client.name = client.description = APPLICATION_NAME
     client.application_uri, client.product_uri = application_uri(), PRODUCT_URI
     client.session_timeout = round(settings.lifetime_s * 1000)
-    security = settings.security
-    if security.policy != "None":
-        certificate, key = await asyncio.to_thread(own_certificate, pki)
-        await client.set_security(
-            POLICIES[security.policy],
-            certificate,
-            key,
-            server_certificate=None if security.server_certificate is None else str(security.server_certificate),
-            mode=ua.MessageSecurityMode[security.mode],
-        )
     return client

@@ -13,7 +13,7 @@ _ADDRESS = r"^opc\.tcp://[^\s/]+(/\S*)?$"
 
 _PERCENT = re.compile(r"(100|\d{1,2})(\.\d+)? ?%")
 
-Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+Policy = Literal["best", "None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 
 
 def _checked_deadband(value: object) -> object:
@@ -37,7 +37,10 @@ class SecuritySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    policy: Policy = Field(default="None", description="Security policy of the endpoint.")
+    policy: Policy = Field(
+        default="best",
+        description="Security policy of the endpoint. best: the strongest that the server offers, never None.",
+    )
     mode: Literal["Sign", "SignAndEncrypt"] = Field(
         default="SignAndEncrypt", description="Security mode of the endpoint; of no meaning with policy None."
     )
@@ -45,7 +48,7 @@ class SecuritySettings(BaseModel):
     password: SecretStr = Field(default=SecretStr(""), description="Password of the user. Never sent in clear text.")
     server_certificate: Path | None = Field(
         default=None,
-        description="File (.pem or .der) of the only certificate that is accepted. Without: whatever the server shows.",
+        description="File (PEM or DER) of the only certificate that is accepted. Without: those that were approved.",
     )
 
     @model_validator(mode="after")
@@ -114,6 +117,10 @@ class SourceSettings(BaseModel):
     url: str = Field(
         json_schema_extra={"pattern": _ADDRESS}, description="Address: opc.tcp://host:port, with path if any."
     )
+    redundant_urls: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses of servers that stand in for this one: the one with the best ServiceLevel is used.",
+    )
     security: SecuritySettings = Field(default=SecuritySettings(), description="Secure channel and user.")
     roots: tuple[str, ...] = Field(
         default=(),
@@ -157,12 +164,28 @@ class SourceSettings(BaseModel):
     events: bool = Field(default=True, description="Whether to subscribe the events of the Server object.")
     backfill: BackfillSettings = Field(default=BackfillSettings(), description="How history is read.")
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses, in the order in which they are preferred."""
+        return (self.url, *self.redundant_urls)
+
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         if not re.search(_ADDRESS, url):
             raise ValueError(f"{url!r} is no address of an OPC UA server: write opc.tcp://host:port")
         return url
+
+    @field_validator("redundant_urls")
+    @classmethod
+    def _are_addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(cls._is_an_address, urls))
+
+    @model_validator(mode="after")
+    def _each_server_once(self) -> Self:
+        if len(set(self.urls)) < len(self.urls):
+            raise ValueError("redundant_urls names an address twice, or that of url")
+        return self
 
     @model_validator(mode="after")
     def _lives_longer_than_silence(self) -> Self:
@@ -171,7 +194,7 @@ class SourceSettings(BaseModel):
         return self
 
 
-_OF_THE_SESSION = ("name", "url", "security", "timeout_s")
+_OF_THE_SESSION = ("name", "url", "redundant_urls", "security", "timeout_s")
 
 
 def is_same_session(one: SourceSettings, other: SourceSettings) -> bool:

@@ -12,7 +12,7 @@ from gateway.backoff import delay
 from gateway.contract import GatewayError
 from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
-from gateway.opcua.errors import NoAnswer, SubscriptionLost, in_words
+from gateway.opcua.errors import Changeover, NoAnswer, SubscriptionLost, in_words
 from gateway.opcua.event_watch import EventWatch
 from gateway.opcua.events import EventReader
 from gateway.opcua.granted import granted
@@ -71,8 +71,9 @@ class OpcUaSource:
         self._losses = Losses(settings.backfill, self._tags, self._marks, self._pending, self._intake)
         self._watch = EventWatch(self._events, self._subscriptions, self._marks, self._losses, self._intake, status)
         self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
-        self._ladder = Ladder(settings, state / "pki")
+        self._ladder = Ladder(settings, state / "pki", status)
         self._remembered = False
+        self._outage = "the gateway was not running"  # why nothing came; "" while something does
         self._look_at = 0.0  # when the server is to be looked at again, on the monotonic clock
         self._rest_until = 0.0  # looking costs the server something: not earlier because of its own news
         self._is_proven = True  # the subscriptions, where they were taken over, have delivered something since
@@ -96,7 +97,7 @@ class OpcUaSource:
         self._conditions = Conditions(settings)
         self._subscriptions.retry_s = settings.retry_item_s
         self._backfill.settings = self._losses.settings = settings.backfill
-        self._ladder.settings = settings
+        self._ladder.change(settings)
         self._look_at = 0.0
 
     def _on_change(self, *, semantics: bool) -> None:
@@ -117,8 +118,9 @@ class OpcUaSource:
             while True:
                 began = monotonic()
                 trouble = await self._serve(trouble)
+                self._outage = self._outage or str(trouble)
                 attempt = 1 if monotonic() - began > _STABLE_S else attempt + 1
-                await asyncio.sleep(delay(attempt, _BASE_S, self._settings.retry_max_s))
+                await self._ladder.pause(delay(attempt, _BASE_S, self._settings.retry_max_s), trouble)
         finally:
             await self._leave()
             self._status.connection.become(Link.STOPPED)
@@ -149,6 +151,9 @@ class OpcUaSource:
         except SubscriptionLost as error:
             _log.warning("subscription lost", source=self._settings.name, reason=str(error))
             return error
+        except Changeover as error:
+            _log.warning("changing over to another server", source=self._settings.name, reason=str(error))
+            return error
         except GatewayError as error:
             reason: GatewayError = error
         except Exception as error:  # noqa: BLE001 - a source never ends by itself; logged with its traceback
@@ -177,10 +182,11 @@ class OpcUaSource:
             self._losses.cut,
             self._overflows.note,
         )
-        tending = self._tend(session, is_new=is_new, after=str(trouble or "the gateway was not running"))
+        tending = self._tend(session, is_new=is_new)
+        watching = self._ladder.watch(session)
         try:
             jobs = (publisher.run(), publisher.keep_pace(), session.keep_channel(), tending, self._fill(session))
-            await _together(*jobs)
+            await _together(*jobs, *watching)
         finally:
             self._is_proven |= publisher.has_heard
 
@@ -219,11 +225,12 @@ class OpcUaSource:
         await self._losses.note()
         await self._subscriptions.restart(session, self._conditions.base, same_session=same_session)
 
-    async def _tend(self, session: Session, *, is_new: bool, after: str) -> NoReturn:
+    async def _tend(self, session: Session, *, is_new: bool) -> NoReturn:
         """Monitor everything that is wanted, and go on looking for what is new or was rejected."""
         await self._bring(session)
         if is_new:
-            await self._losses.announce(after)
+            await self._losses.announce(self._outage)
+        self._outage = ""
         while True:
             await self._watch.tend(session, self._conditions.base, wanted=self._settings.events)
             await self._look(session)

@@ -95,6 +95,7 @@ def settings(case: Case, ports: Ports, state: Path) -> dict[str, Any]:
             {
                 "name": "load",
                 "url": f"opc.tcp://127.0.0.1:{ports.opcua}",
+                "security": {"policy": "None"},
                 "publishing_interval_ms": INTERVAL_MS,
                 "events": False,
             }

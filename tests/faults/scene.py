@@ -153,6 +153,7 @@ class Scene:
         source = {
             "name": "plant",
             "url": f"opc.tcp://127.0.0.1:{self.link.port}/",
+            "security": {"policy": "None"},
             "include": ["Group*/**"],
             "publishing_interval_ms": 100,
             "keepalive_s": 2,

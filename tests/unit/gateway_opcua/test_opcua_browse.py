@@ -41,7 +41,7 @@ async def hall(server: Plant) -> Hall:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def session(server: Plant, tmp_path: Path) -> AsyncIterator[Session]:
-    one = await Session.connect(SourceSettings(name="plant", url=server.url), tmp_path)
+    one = await Session.connect(SourceSettings(name="plant", url=server.url, security={"policy": "None"}), tmp_path)
     yield one
     await one.close()
 

@@ -17,15 +17,17 @@ from asyncua.crypto.permission_rules import User, UserRole
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
+from support_certificates import identify, made
 from support_opcua import Plant, free_port
 
 from gateway.contract import NotConnected
 from gateway.opcua import pki
-from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost, in_words
+from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost, Untrusted, in_words
 from gateway.opcua.pki import application_uri, own_certificate
 from gateway.opcua.repair import Ladder, Rung, rungs
 from gateway.opcua.session import Session
 from gateway.opcua.settings import SourceSettings
+from gateway.status import SourceStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECURED = [
@@ -48,10 +50,9 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
     plant = Plant(free_port())
     plant.server = Server(user_manager=Users())
     await plant.build()
-    certificate, key = own_certificate(tmp_path_factory.mktemp("server"))
+    certificate, key = made(tmp_path_factory.mktemp("server"))
     plant.server.set_security_policy(SECURED)
-    await plant.server.load_certificate(certificate)
-    await plant.server.load_private_key(key)
+    await identify(plant.server, certificate, key)
     async with plant.server:
         yield plant, certificate
 
@@ -67,6 +68,12 @@ async def plain() -> AsyncIterator[Plant]:
 def settings(url: str, **security: object) -> SourceSettings:
     chosen = {"user": "anna", "password": "secret"} | security
     return SourceSettings.model_validate({"name": "plant", "url": url, "security": chosen, "timeout_s": 3})
+
+
+def open_to_all(url: str, timeout_s: float = 3) -> SourceSettings:
+    return SourceSettings.model_validate(
+        {"name": "plant", "url": url, "security": {"policy": "None"}, "timeout_s": timeout_s}
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,27 +123,27 @@ async def test_sources_that_start_together_have_one_certificate(tmp_path: Path) 
 async def test_there_is_no_fall_back_to_an_insecure_endpoint(secured: tuple[Plant, Path], tmp_path: Path) -> None:
     plant, _ = secured
     with pytest.raises(NotConnected, match="No matching endpoints"):
-        await Session.connect(SourceSettings(name="plant", url=plant.url), tmp_path)
-    with pytest.raises(NotConnected, match="No matching endpoints"):
+        await Session.connect(open_to_all(plant.url), tmp_path)
+    with pytest.raises(NotConnected, match=r"no endpoint Basic256Sha256 with mode Sign, it offers .*RsaPss/Sign"):
         await Session.connect(settings(plant.url, policy="Basic256Sha256", mode="Sign"), tmp_path)
 
 
 async def test_another_certificate_than_the_pinned_one_is_refused(secured: tuple[Plant, Path], tmp_path: Path) -> None:
     plant, _ = secured
     other, _ = own_certificate(tmp_path / "other")
-    with pytest.raises((NotConnected, ServiceFault)):
+    with pytest.raises(Untrusted, match=r"another certificate than security\.server_certificate"):
         await Session.connect(settings(plant.url, policy="Basic256Sha256", server_certificate=str(other)), tmp_path)
 
 
 async def test_a_wrong_password_is_said(secured: tuple[Plant, Path], tmp_path: Path) -> None:
-    plant, _ = secured
+    plant, certificate = secured
     with pytest.raises(ServiceFault, match=r"BadUserAccessDenied|BadIdentityTokenRejected"):
-        await Session.connect(settings(plant.url, policy="Basic256Sha256", password="wrong"), tmp_path)
+        await Session.connect(settings(plant.url, password="wrong", server_certificate=str(certificate)), tmp_path)
 
 
 async def test_a_password_is_never_sent_in_clear_text(plain: Plant, tmp_path: Path) -> None:
     with pytest.raises(NotConnected, match=r"clear text: set security\.policy"):
-        await Session.connect(settings(plain.url), tmp_path)
+        await Session.connect(settings(plain.url, policy="None"), tmp_path)
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
@@ -148,7 +155,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path
 
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
-    chosen = SourceSettings(name="plant", url=f"opc.tcp://127.0.0.1:{port}", timeout_s=0.2)
+    chosen = open_to_all(f"opc.tcp://127.0.0.1:{port}", 0.2)
     with pytest.raises(NoAnswer, match="does not answer"):
         await Session.connect(chosen, tmp_path)
     silent.close()
@@ -157,7 +164,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path
 
 async def test_a_port_where_nobody_listens_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotConnected, match="Connect call failed"):
-        await Session.connect(SourceSettings(name="plant", url=f"opc.tcp://127.0.0.1:{free_port()}"), tmp_path)
+        await Session.connect(open_to_all(f"opc.tcp://127.0.0.1:{free_port()}"), tmp_path)
 
 
 async def test_the_client_certificate_is_kept_and_made_anew_only_when_it_must(
@@ -188,7 +195,7 @@ async def test_the_ladder_begins_with_the_gentlest_rung_that_can_help(tmp_path: 
 
 
 async def test_no_session_is_left_behind_at_a_server_that_comes_and_goes(plain: Plant, tmp_path: Path) -> None:
-    ladder = Ladder(SourceSettings(name="plant", url=plain.url), tmp_path)
+    ladder = Ladder(open_to_all(plain.url), tmp_path, SourceStatus("plant", plain.url))
     trouble, held = None, Counter[Rung]()
     for _ in range(5):
         session, rung = await ladder.climb(trouble)
@@ -207,7 +214,7 @@ async def test_a_restarted_server_gets_a_new_session(tmp_path: Path) -> None:
     port = free_port()
     first = await Plant(port).build()
     await first.server.start()
-    ladder = Ladder(SourceSettings(name="plant", url=first.url), tmp_path)
+    ladder = Ladder(open_to_all(first.url), tmp_path, SourceStatus("plant", first.url))
     session, _ = await ladder.climb(None)
     await first.server.stop()
     second = await Plant(port).build()
@@ -233,7 +240,9 @@ async def test_a_status_is_told_in_words() -> None:
         {"unknown": 1},
         {"security": {"policy": "Basic128"}},
         {"security": {"password": "x"}},
-        {"security": {"server_certificate": "x.pem"}},
+        {"security": {"policy": "None", "server_certificate": "x.pem"}},
+        {"redundant_urls": ["opc.tcp://127.0.0.1:4840"]},
+        {"redundant_urls": ["http://x"]},
         {"keepalive_s": 10, "lifetime_s": 20},
     ],
 )
@@ -248,9 +257,7 @@ async def test_a_password_is_not_shown() -> None:
 
 async def test_a_link_that_is_closed_at_once_is_noticed_at_once(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
-    settings = SourceSettings(
-        name="plant", url=f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=30
-    )
+    settings = open_to_all(f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", 30)
     async with server, asyncio.timeout(5):
         with pytest.raises(NotConnected):
             await Session.connect(settings, tmp_path)

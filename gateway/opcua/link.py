@@ -1,0 +1,145 @@
+"""The library's client on a connection that believes nothing: memory stays bounded, and what ends it is said."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from asyncua import Client, ua
+from asyncua.client.ua_client import UaClient, UASocketProtocol
+from asyncua.common.connection import TransportLimits
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, uatcp_to_binary
+
+from gateway.opcua.chunks import CHUNK_BYTES, MESSAGE_BYTES, MESSAGE_CHUNKS, Chunks, Garbage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncua.crypto.security_policies import SecurityPolicy
+
+_to_binary: Callable[..., bytes] = uatcp_to_binary  # its annotation of the kind of message is not what it takes
+_SHORTEST_BUFFER = 1_024  # of a server; 8,192 but for ECC (OPC 10000-6, 7.1.2.3)
+
+
+class _Limits(TransportLimits):
+    """What we take stays as our Hello said; the library would take whatever the server's Acknowledge says."""
+
+    def update_client_limits(self, msg: ua.Acknowledge) -> None:
+        if msg.ReceiveBufferSize < _SHORTEST_BUFFER:
+            raise Garbage(f"says that it takes chunks of {msg.ReceiveBufferSize} bytes at most")
+        self.max_send_buffer = min(self.max_send_buffer, msg.ReceiveBufferSize)
+
+
+class Link(UASocketProtocol):
+    """One TCP connection. Everything that waits on it gets the reason when it breaks."""
+
+    def __init__(self, timeout: float, security_policy: SecurityPolicy) -> None:
+        limits = _Limits(CHUNK_BYTES, 65_535, MESSAGE_CHUNKS, MESSAGE_BYTES)
+        super().__init__(timeout, security_policy, limits)
+        self._chunks = Chunks()
+        self._broken: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed, by whom ever."""
+        self._broken = self._broken or exc or ConnectionError("the server closed the connection")
+        self._fail_all_pending(self._broken)
+        super().connection_lost(self._broken)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrives; the first thing that makes no sense ends the connection."""
+        if self._broken is not None:
+            return
+        try:
+            for chunk in self._chunks.cut(data):
+                self._take(Buffer(chunk))
+        except (Garbage, ua.UaStatusCodeError) as error:
+            self._end(error)
+        except Exception as error:  # noqa: BLE001 - on bytes that make no sense the library raises anything
+            self._end(Garbage(f"sends what cannot be understood: {type(error).__name__}: {error}"))
+
+    def _take(self, chunk: Buffer) -> None:
+        header: Any = header_from_binary(chunk)
+        message = self._received(header, chunk)
+        if header.MessageType == ua.MessageType.SecureOpen:
+            self._channel_is_open(message)
+        if isinstance(message, ua.ErrorMessage):
+            raise _refusal(message)
+        self._process_received_message(message)
+
+    def _received(self, header: ua.Header, chunk: Buffer) -> Any:  # noqa: ANN401 - a message of the library
+        """The message that the chunk completes; None if it does not."""
+        try:
+            return self._connection.receive_from_header_and_body(header, chunk)
+        except ua.UaStatusCodeError as error:  # it means our own limits
+            raise Garbage(f"sends a message of more than {MESSAGE_BYTES:,} bytes") from error
+
+    def _channel_is_open(self, message: Any) -> None:  # noqa: ANN401
+        asked = self._open_secure_channel_exchange
+        if message is None or not isinstance(asked, ua.OpenSecureChannelParameters):
+            raise Garbage("answers to an OpenSecureChannel that nobody sent")
+        response = struct_from_binary(ua.OpenSecureChannelResponse, message.body())
+        response.ResponseHeader.ServiceResult.check()
+        self._open_secure_channel_exchange = response
+        self._connection.set_channel(response.Parameters, asked.RequestType, asked.ClientNonce)
+
+    def _call_callback(self, request_id: int, body: Buffer | ua.Acknowledge) -> None:
+        if request_id not in self._callbackmap:
+            raise Garbage(f"answers to request {request_id}, which nobody sent")
+        super()._call_callback(request_id, body)
+
+    def _end(self, why: Exception) -> None:
+        self._broken = why
+        self._fail_all_pending(why)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _send_request(self, *arguments: Any, **options: Any) -> asyncio.Future[Any]:  # noqa: ANN401 - as the library's
+        if self._broken is not None:
+            raise self._broken
+        future: asyncio.Future[Any] = super()._send_request(*arguments, **options)
+        return future
+
+    async def send_hello(self, url: str, max_messagesize: int = 0, max_chunkcount: int = 0) -> ua.Acknowledge:  # noqa: ARG002 - as the library's
+        """Say Hello with the limits of this module, whatever the client's are."""
+        if self.transport is None:
+            raise ConnectionError("the connection was closed at once")
+        hello = ua.Hello(
+            ReceiveBufferSize=ua.UInt32(CHUNK_BYTES),
+            SendBufferSize=ua.UInt32(CHUNK_BYTES),
+            MaxMessageSize=ua.UInt32(MESSAGE_BYTES),
+            MaxChunkCount=ua.UInt32(MESSAGE_CHUNKS),
+            EndpointUrl=ua.String(url),
+        )
+        answer: asyncio.Future[ua.Acknowledge] = asyncio.get_running_loop().create_future()
+        self._callbackmap[0] = answer
+        self.transport.write(_to_binary(ua.MessageType.Hello, hello))
+        async with asyncio.timeout(self.timeout):
+            return await answer
+
+
+def _refusal(message: ua.ErrorMessage) -> Exception:
+    """What an ERR message means."""
+    try:
+        message.Error.check()
+    except ua.UaStatusCodeError as error:
+        return error
+    return Garbage("sends an error message without an error")
+
+
+class _LinkedClient(UaClient):
+    """Makes the connections."""
+
+    def _make_protocol(self) -> Link:
+        self.protocol = Link(self._timeout, self.security_policy)
+        self.protocol.on_connection_lost = self._on_transport_lost
+        self.protocol.is_session_closing = self._is_session_closing
+        return self.protocol
+
+
+class LinkedClient(Client):
+    """The library's client without its own ideas of reconnecting."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__(url, timeout=timeout_s)
+        self.uaclient = _LinkedClient(timeout_s)
