@@ -100,14 +100,14 @@ def silent_summary(status: Status) -> State:
 def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
     state = link_state(source.connection)
     return (
-        Cell(source.name, detail=source.url),
+        Cell(source.name, detail=source.url if not source.servers else f"in use: {source.url}"),
         Cell(state.text, state.tone, _since(source.connection, now)),
         Cell(f"{source.tags:,}", detail="\n".join(map(_granted, source.granted))),
         Cell(f"{source.values:,}"),
         Cell(f"{source.backfilled:,}"),
         Cell(f"{source.gaps:,}"),
         Cell(_ago(source.last_value, now)),
-        Cell(state.detail, detail=state.detail),
+        Cell(state.detail or _servers(source), detail=state.detail or _servers(source)),
     )
 
 
@@ -124,6 +124,13 @@ def _granted(one: Granted) -> str:
 def _revised(pair: tuple[float, float]) -> str:
     asked, revised = pair
     return f"{revised:,.10g}" if asked == revised else f"{asked:,.10g} → {revised:,.10g}"
+
+
+def _servers(source: SourceStatus) -> str:
+    """Which server of a redundant set is in use, and why not another; "" of one that stands alone."""
+    here = source.servers.get(source.url)
+    others = (f"{url}: {seen.words}" for url, seen in source.servers.items() if url != source.url)
+    return "; ".join((f"uses {source.url}: {here.words}", *others)) if here else ""
 
 
 def _sink(sink: SinkStatus, now: int) -> tuple[Cell, ...]:

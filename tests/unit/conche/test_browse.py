@@ -49,7 +49,7 @@ def url() -> Iterator[str]:
 
 
 def listed(*arguments: str) -> list[list[str]]:
-    shown = CliRunner().invoke(app, ["browse", *arguments])
+    shown = CliRunner().invoke(app, ["browse", "--policy", "None", *arguments])
     assert shown.exit_code == 0, shown.exception
     return [line.split() for line in shown.stdout.splitlines()]
 
@@ -85,6 +85,17 @@ def test_wrong_arguments_are_one_line_and_exit_code_2(arguments, words):
     assert isinstance(shown.exception, Failure)
     assert shown.exception.code == 2
     assert words in str(shown.exception)
+    assert "Value error" not in str(shown.exception)
+
+
+def test_without_an_address_the_demo_is_asked_wherever_it_listens(url, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCHE_OPCUA_PORT", url.rsplit(":", 1)[1])
+    assert listed("--pki", str(tmp_path))[1][0] == "PLC/Count"
+
+
+def test_a_server_without_security_is_asked_only_when_that_is_said(url, tmp_path):
+    shown = CliRunner().invoke(app, ["browse", url, "--pki", str(tmp_path)])
+    assert "it offers None: set policy" in str(shown.exception)
 
 
 def test_columns_stand_below_each_other():

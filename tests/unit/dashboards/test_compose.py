@@ -20,7 +20,8 @@ COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECRETS = {"MQTT_PASSWORD", "OPCUA_PASSWORD", "PAGE_PASSWORD", "INFLUX_PASSWORD", "INFLUX_TOKEN", "GRAFANA_PASSWORD"}
 ENVIRONMENT = {name: f"{name.lower()}-for-a-test" for name in SECRETS}
-each_service = pytest.mark.parametrize("name", SERVICES)
+STEPS = {"introduction"}  # run once, and end
+each_service = pytest.mark.parametrize("name", sorted(SERVICES.keys() - STEPS))
 
 
 def mounts(service: dict[str, Any]) -> list[tuple[str, str]]:
@@ -28,7 +29,7 @@ def mounts(service: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_every_part_of_the_product_is_there():
-    assert set(SERVICES) == {"mosquitto", "influxdb", "grafana", "plant", "gateway"}
+    assert set(SERVICES) == {"mosquitto", "influxdb", "grafana", "plant", "gateway"} | STEPS
     assert SERVICES["influxdb"]["image"].startswith("influxdb:2.7")
 
 
@@ -53,8 +54,8 @@ def test_every_service_is_watched_and_waits_only_for_what_is_watched(name):
     check = SERVICES[name]["healthcheck"]
     assert check["test"][0] in {"CMD", "CMD-SHELL"}
     for other, how in SERVICES[name].get("depends_on", {}).items():
-        assert how == {"condition": "service_healthy"}
-        assert "healthcheck" in SERVICES[other]
+        assert how == {"condition": "service_completed_successfully" if other in STEPS else "service_healthy"}
+        assert other in STEPS or "healthcheck" in SERVICES[other]
 
 
 @each_service
@@ -62,6 +63,22 @@ def test_ports_are_published_on_the_loopback_address_only(name):
     ports = SERVICES[name]["ports"]
     assert ports
     assert [port for port in ports if not re.match(r"127\.0\.0\.1:\$\{CONCHE_[A-Z]+_PORT:-\d+\}:\d+$", port)] == []
+
+
+def test_the_gateway_in_the_container_trusts_the_plant_that_was_introduced_to_it():
+    """The plant's certificate is where the step looks, goes where the gateway looks, and is for the address it uses."""
+    step, plant, gateway = (SERVICES[name] for name in ("introduction", "plant", "gateway"))
+    inside = dict(mounts(step))
+    verb, action, certificate, option, pki = step["command"]
+    assert (verb, action, option) == ("trust", "add", "--pki")
+    served = load_plant(ROOT / "config/compose/plant.yaml", ENVIRONMENT).server
+    state = served.state.relative_to(dict(mounts(plant))["plant"])
+    assert Path(certificate) == Path(inside["plant"]) / state / "pki" / "own" / "certificate.der"
+    settings = load_gateway(ROOT / "config/compose/gateway.yaml", ENVIRONMENT)
+    assert Path(pki) == settings.state / "pki"
+    assert inside["gateway"] == dict(mounts(gateway))["gateway"]
+    assert settings.sources[0].url == f"opc.tcp://{plant['hostname']}:{served.port}"
+    assert step["restart"] == "no"
 
 
 def test_no_secret_has_a_default():
