@@ -87,7 +87,14 @@ async def test_a_gateway_killed_at_any_moment_goes_on_with_its_subscription_and_
     settings = {
         "state": str(tmp_path / "state"),
         "sources": [
-            {"name": "plant", "url": server.url, "roots": [hall.name], "publishing_interval_ms": 50, "events": False}
+            {
+                "name": "plant",
+                "url": server.url,
+                "security": {"policy": "None"},
+                "roots": [hall.name],
+                "publishing_interval_ms": 50,
+                "events": False,
+            }
         ],
         "sinks": [],
         "page": {"enabled": False, "port": page},
