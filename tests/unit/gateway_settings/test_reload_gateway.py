@@ -33,6 +33,7 @@ class House:
                 {
                     "name": "plant",
                     "url": plant.url,
+                    "security": {"policy": "None"},
                     "include": [f"{hall.name}/**"],
                     "publishing_interval_ms": 20,
                     "rebrowse_s": 0,
