@@ -82,7 +82,8 @@ async def _discover(settings: SourceSettings, pki: Path) -> list[Tag]:
     session = await Session.connect(settings, pki)
     try:
         found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
-        return sorted(await describe(session, found, settings.name, Naming(NamingSettings())), key=lambda tag: tag.path)
+        described = await describe(session, found, settings.name, Naming(NamingSettings()))
+        return sorted(described.tags, key=lambda tag: tag.path)
     finally:
         await session.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -9,6 +10,7 @@ from sys import intern
 
 import orjson
 
+from gateway.opcua.datatypes import DataTypes
 from gateway.values import DataType, Tag
 
 
@@ -22,11 +24,23 @@ class Adoption:
     retired: tuple[int, ...]  # ids that the source no longer has
 
 
-class TagCatalogue:
-    """contract.Catalogue over tags in memory."""
+@dataclass(frozen=True, slots=True)
+class Era:
+    """The data types of a source for its records from `since` on, until the next era."""
 
-    def __init__(self, active: Iterable[Tag] = (), former: Iterable[Tag] = ()) -> None:
+    source: str
+    since: int
+    types: DataTypes
+
+
+class TagCatalogue:
+    """contract.Catalogue over tags in memory, and what is known of the structures of each source."""
+
+    def __init__(self, active: Iterable[Tag] = (), former: Iterable[Tag] = (), eras: Iterable[Era] = ()) -> None:
         self.version = 1
+        self._eras: dict[str, list[Era]] = {}
+        for era in sorted(eras, key=lambda one: one.since):
+            self.begin(era)
         self._active = {tag.id: tag for tag in active}
         self._known = {tag.id: tag for tag in former} | self._active
         self._ids = {(tag.source, tag.node): tag.id for tag in self._known.values()}
@@ -71,6 +85,33 @@ class TagCatalogue:
         """Everything known as one change, for a file that knows nothing."""
         known = tuple(self._known.values())
         return Adoption("", known, known, tuple(tag.id for tag in known if tag.id not in self._active))
+
+    def data_types(self, source: str, sequence: int | None = None) -> DataTypes | None:
+        """What was known of the source's structures at a record; without one, what is known now."""
+        eras = self._eras.get(source, [])
+        place = len(eras) if sequence is None else bisect_right(eras, sequence, key=lambda era: era.since)
+        return eras[place - 1].types if place else None
+
+    def era(self, source: str, types: DataTypes, following: int) -> Era:
+        """What it takes to have these data types known from the record `following` on.
+
+        From earlier on where they only add to what was known: then the records of before are understood, too.
+        """
+        eras = self._eras.get(source)
+        if not eras:
+            return Era(source, 0, types)
+        return Era(source, eras[-1].since if types.extends(eras[-1].types) else following, types)
+
+    def begin(self, era: Era) -> None:
+        """Make a committed era true."""
+        eras = self._eras.setdefault(era.source, [])
+        if eras and eras[-1].since == era.since:
+            eras.pop()
+        eras.append(era)
+
+    def eras(self) -> list[Era]:
+        """All of them."""
+        return [era for eras in self._eras.values() for era in eras]
 
     def _settled(self, tag: Tag, fresh: Iterator[int], now: int) -> Tag:
         """The tag with its id and first day; the very object that is known where nothing differs."""

@@ -124,7 +124,7 @@ class Delivery:
             self._skip_to_head()
             return 0
         if live:
-            await self._write(to_batch(live), cursor, live)
+            await self._write(self._batch(live), cursor, live)
         size = _size(records)
         self._live_from = records[-1].sequence + 1
         self._volume = self._volume + size if self._has_live() else self._journal.volume
@@ -137,9 +137,12 @@ class Delivery:
         cursor.settle(first, records[0].sequence - 1 if records else last, 0)  # removed from the journal
         if records:
             started = monotonic()
-            await self._write(to_batch(records, historical=True), cursor, records)
+            await self._write(self._batch(records, historical=True), cursor, records)
             self._pace.sent(_size(records), monotonic() - started)
         return _size(records)
+
+    def _batch(self, records: Sequence[Record], *, historical: bool = False) -> Batch:
+        return to_batch(records, data_types=self._journal.catalogue.data_types, historical=historical)
 
     async def _write(self, batch: Batch, cursor: Cursor, records: Sequence[Record]) -> None:
         """Return when the peer has all that it will ever take of these records."""

@@ -13,7 +13,8 @@ from time import time_ns
 from typing import TypeVar
 
 from gateway import ranges
-from gateway.catalogue import TagCatalogue
+from gateway.catalogue import Era, TagCatalogue
+from gateway.opcua.datatypes import DataTypes
 from gateway.status import JournalStatus, SinkStatus
 from gateway.store.cursor import Cursor, Progress
 from gateway.store.file import JournalFile
@@ -99,6 +100,16 @@ class Journal:
             if plan.changed or plan.retired:
                 await self._writer.run(lambda file: file.put_tags(plan), self.catalogue.apply)
         return list(plan.tags)
+
+    async def note_data_types(self, source: str, types: DataTypes) -> None:
+        """Have these known as the data types of the source, for its records that come now. JournalError."""
+
+        def store(file: JournalFile) -> Era:
+            era = self.catalogue.era(source, types, file.head + 1)
+            file.put_eras([era])
+            return era
+
+        await self._writer.run(store, self.catalogue.begin)
 
     async def read(self, first: int, last: int, max_bytes: int) -> list[Record]:
         """Records from `first` on, at least one, then up to max_bytes; the caller goes on after the last of them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,12 +11,16 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from gateway.opcua.datatypes import DataTypes
 from gateway.opcua.decode import Part, decode_data
 from gateway.store.bodies import read_event, read_gap
 from gateway.store.record import INDEX_BITS, Kind, Record
 from gateway.values import Batch, Column, Event, Gap
 
 log = structlog.get_logger(__name__)
+
+DataTypesOf = Callable[[str, int], DataTypes | None]
+"""(source, sequence) -> what is known of the structures in this record."""
 
 _REMEMBERED_BYTES: Final = 16 << 20
 _OBJECT_BYTES: Final = 80  # of a value that is a Python object, a guess
@@ -30,13 +34,13 @@ class _Memory:
         self._bytes = 0
         self._known: OrderedDict[int, tuple[Record, tuple[Column, ...], int]] = OrderedDict()
 
-    def columns(self, record: Record) -> tuple[Column, ...]:
+    def columns(self, record: Record, data_types: DataTypesOf) -> tuple[Column, ...]:
         """Decode, or recall."""
         known = self._known.get(id(record))
         if known is not None and known[0] is record:
             self._known.move_to_end(id(record))
             return known[1]
-        columns = _decode(record)
+        columns = _decode(record, data_types)
         self._keep(record, columns)
         return columns
 
@@ -53,11 +57,16 @@ class _Memory:
 _memory = _Memory(_REMEMBERED_BYTES)
 
 
-def to_batch(records: Sequence[Record], *, historical: bool = False) -> Batch:
-    """Records in order, at least one, all live or all historical; `historical` makes live ones late."""
+def to_batch(
+    records: Sequence[Record], *, data_types: DataTypesOf = lambda _source, _sequence: None, historical: bool = False
+) -> Batch:
+    """Records in order, at least one, all live or all historical; `historical` makes live ones late.
+
+    `data_types` tells what is known of the structures in a record (TagCatalogue.data_types).
+    """
     told = [_told(record) for record in records if record.kind is not Kind.DATA]
     return Batch(
-        columns=_joined(column for r in records if r.kind is Kind.DATA for column in _memory.columns(r)),
+        columns=_joined(column for r in records if r.kind is Kind.DATA for column in _memory.columns(r, data_types)),
         events=tuple(one for one in told if isinstance(one, Event)),
         gaps=tuple(one for one in told if isinstance(one, Gap)),
         last=records[-1].sequence,
@@ -87,9 +96,10 @@ def _told(record: Record) -> Event | Gap:
         return Gap(position, record.source, (), record.received, record.received, f"unreadable record: {error}")
 
 
-def _decode(record: Record) -> tuple[Column, ...]:
+def _decode(record: Record, data_types: DataTypesOf) -> tuple[Column, ...]:
     base = record.sequence << INDEX_BITS
-    return tuple(_column(part, base) for part in decode_data(record.body, record.received))
+    types = data_types(record.source, record.sequence)
+    return tuple(_column(part, base) for part in decode_data(record.body, record.received, types))
 
 
 def _column(part: Part, base: int) -> Column:

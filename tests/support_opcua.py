@@ -20,6 +20,7 @@ from asyncua.server.internal_subscription import InternalSubscription
 from gateway.catalogue import TagCatalogue
 from gateway.journal import Draft, Heard, JournalError, Kind, Record
 from gateway.naming import Naming, NamingSettings
+from gateway.opcua.datatypes import DataTypes
 from gateway.opcua.decode import decode_data
 from gateway.opcua.settings import SourceSettings
 from gateway.opcua.source import OpcUaSource
@@ -75,6 +76,11 @@ class FakeJournal:
         self.catalogue.apply(plan)
         return list(plan.tags)
 
+    async def note_data_types(self, source: str, types: DataTypes) -> None:
+        if self.refuses:
+            raise JournalError("disk full")
+        self.catalogue.begin(self.catalogue.era(source, types, self.head + 1))
+
     async def read(self, first: int, last: int, max_bytes: int) -> list[Record]:
         return self.records[first - 1 : last]
 
@@ -88,7 +94,8 @@ class FakeJournal:
         for record in self.of(Kind.DATA):
             if historical is not None and record.historical != historical:
                 continue
-            for part in decode_data(record.body, record.received):
+            types = self.catalogue.data_types(record.source, record.sequence)
+            for part in decode_data(record.body, record.received, types):
                 here = np.flatnonzero(part.tag == wanted)
                 found += [(int(part.time[i]), part.value[i], int(part.status[i])) for i in here]
         return found

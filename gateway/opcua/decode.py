@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gateway.opcua.variant import Structures
+
 _SPAN = MAX_TICKS - EPOCH_TICKS
 _SPECIAL = 0xFFFF_FFFF
 _MOST_PLANS = 64
@@ -44,8 +46,10 @@ def announced(body: bytes | memoryview) -> int:
     return max(0, min(n, (len(body) - 4) // _SMALLEST))
 
 
-def decode_data(body: bytes | memoryview, received: int) -> tuple[Part, ...]:
+def decode_data(body: bytes | memoryview, received: int, types: Structures | None = None) -> tuple[Part, ...]:
     """One part a NumPy type. Never raises: a value that means nothing has status BadDecodingError.
+
+    `types` knows the structures of the server; without it they stay {"typeId", "body": base64}.
 
     Where the bytes end too early, what cannot be found is left out: fewer values come out than were announced.
     """
@@ -54,7 +58,7 @@ def decode_data(body: bytes | memoryview, received: int) -> tuple[Part, ...]:
     rows = uniform(data, n)
     if rows is not None:
         return (_part(_places(n), rows, received),)
-    return _mixed(data, n, received)
+    return _mixed(data, n, received, types)
 
 
 @lru_cache(maxsize=64)
@@ -112,12 +116,12 @@ class _Plan:
 _PLANS: dict[tuple[int, int], _Plan] = {}
 
 
-def _mixed(data: bytes, n: int, received: int) -> tuple[Part, ...]:
+def _mixed(data: bytes, n: int, received: int, types: Structures | None) -> tuple[Part, ...]:
     """The parts of a body whose values differ in shape."""
     plan = _PLANS.get((n, len(data)))
     if plan is not None and np.array_equal(_shapes(data, plan.starts), plan.shapes):
         return _joined(_part(index, _gather(data, shape, starts), received) for shape, index, starts in plan.groups)
-    found = scan(data, n)
+    found = scan(data, n, types=types)
     plan = _planned(data, found)
     if found.complete and not found.special:
         _remember((n, len(data)), plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
@@ -30,23 +31,37 @@ _PROPERTIES = ("EURange", "EngineeringUnits", "EnumStrings", "EnumValues")
 _WRITABLE = 1 << ua.AccessLevel.CurrentWrite
 _HISTORY = 1 << ua.AccessLevel.HistoryRead
 _ENUMERATION = standard(ua.ObjectIds.Enumeration)
+_ANYTHING = standard(ua.ObjectIds.BaseDataType)
 _LARGEST_ENUM = 1_024
 _DEEPEST_TYPE = 20
 _NAN = float("nan")
 _UNKNOWN = frozenset({ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid})
 
 
-async def describe(session: Session, found: Sequence[Found], source: str, naming: Naming) -> list[Tag]:
-    """Tags (id 0) of these variables, in their order. What the server does not tell has the tag's default."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Tags (id 0) of variables, in their order, and the data types among theirs that are or may hold structures."""
+
+    tags: list[Tag]
+    structures: set[ua.NodeId]
+
+
+async def describe(session: Session, found: Sequence[Found], source: str, naming: Naming) -> Described:
+    """What the server says of these variables. What it does not tell has the tag's default."""
     nodes = [(one.node, attribute) for one in found for attribute in _ATTRIBUTES]
     values = await read_attributes(session, nodes)
     per_node = [values[i : i + len(_ATTRIBUTES)] for i in range(0, len(values), len(_ATTRIBUTES))]
     properties = await _properties(session, [one.properties for one in found])
     types = await _types(session, {kind for kind, *_ in per_node if isinstance(kind, ua.NodeId)})
-    return [
+    tags = [
         _tag(session, source, naming, one, facts, extra, types)
         for one, facts, extra in zip(found, per_node, properties, strict=True)
     ]
+    return Described(tags, {kind for kind, (base, _) in types.items() if _may_be_structure(kind, base)})
+
+
+def _may_be_structure(kind: ua.NodeId, base: DataType) -> bool:
+    return base == DataType.EXTENSIONOBJECT or kind == _ANYTHING
 
 
 async def read_attributes(session: Session, wanted: Sequence[tuple[ua.NodeId, ua.AttributeIds]]) -> list[Any]:
@@ -96,16 +111,16 @@ async def _properties(session: Session, nodes: Sequence[Mapping[str, ua.NodeId]]
 
 async def _types(session: Session, kinds: Collection[ua.NodeId]) -> dict[ua.NodeId, tuple[DataType, tuple[str, ...]]]:
     """The built-in type behind each data type, and the texts of enumerations."""
-    ways = {kind: await _way_up(session, kind) for kind in kinds}
+    ways = {kind: await way_up(session, kind) for kind in kinds}
     enums = [kind for kind, way in ways.items() if _ENUMERATION in way]
     texts = dict(zip(enums, await _enum_texts(session, enums), strict=True))
-    return {kind: (_built_in(way), texts.get(kind, ())) for kind, way in ways.items()}
+    return {kind: (built_in(way), texts.get(kind, ())) for kind, way in ways.items()}
 
 
-async def _way_up(session: Session, kind: ua.NodeId) -> list[ua.NodeId]:
+async def way_up(session: Session, kind: ua.NodeId) -> list[ua.NodeId]:
     """A data type and its supertypes, up to the first built-in one."""
     way = [kind]
-    while not _is_standard(way[-1]) and len(way) < _DEEPEST_TYPE:
+    while not is_basic(way[-1]) and len(way) < _DEEPEST_TYPE:
         (above,) = await browse_children(
             session,
             [way[-1]],
@@ -120,16 +135,20 @@ async def _way_up(session: Session, kind: ua.NodeId) -> list[ua.NodeId]:
     return way
 
 
-def _is_standard(kind: ua.NodeId) -> bool:
+def is_basic(kind: ua.NodeId) -> bool:
+    """Whether this is a built-in type, or one of the abstract ones above them, such as Number and Enumeration."""
     return kind.NamespaceIndex == 0 and int(kind.Identifier) <= ua.ObjectIds.Enumeration
 
 
-def _built_in(way: Sequence[ua.NodeId]) -> DataType:
-    """VARIANT for Number, BaseDataType and whatever else says only that anything may come."""
+def built_in(way: Sequence[ua.NodeId]) -> DataType:
+    """How values of a data type are encoded, by its way up.
+
+    VARIANT for Number, BaseDataType and whatever else says only that anything may come.
+    """
     top = way[-1]
     if top == _ENUMERATION:
         return DataType.INT32
-    is_built_in = _is_standard(top) and 0 < int(top.Identifier) <= max(DataType)
+    is_built_in = is_basic(top) and 0 < int(top.Identifier) <= max(DataType)
     return DataType(int(top.Identifier)) if is_built_in else DataType.VARIANT
 
 

@@ -15,6 +15,8 @@ from gateway.values import DataType
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gateway.opcua.variant import Structures
+
 HAS_VALUE, HAS_STATUS, HAS_SOURCE, HAS_SERVER, HAS_SOURCE_PICO, HAS_SERVER_PICO = (1 << bit for bit in range(6))
 """The encoding mask of a DataValue (OPC 10000-6, 5.2.2.17). Reserved bits are ignored."""
 
@@ -104,7 +106,7 @@ def uniform(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> NDArray[np.vo
     return rows if (shape == shape[0]).all() else None
 
 
-def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> Scan:
+def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD, types: Structures | None = None) -> Scan:
     """Find the n values after the count; what varies in size is decoded on the way. Never raises: see `complete`."""
     sizes, lengths = _sizes(), array("q", bytes(8 * n))
     special: dict[int, tuple[Any, int, int | None]] = {}
@@ -113,18 +115,14 @@ def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> Scan:
         for done in range(n):
             size = sizes[body[pos]][body[pos + 1]]
             if not size:
-                size = _measure(body, pos, done, special)
+                reader = Reader(body, pos, types)
+                special[done] = data_value(reader)
+                size = reader.pos - pos
             lengths[done] = size
             pos += size + head
     except (IndexError, Malformed):
         return _cut(body, lengths[:done], head, special, at=pos)
     return _cut(body, lengths, head, special, at=None)
-
-
-def _measure(body: bytes, pos: int, index: int, special: dict[int, tuple[Any, int, int | None]]) -> int:
-    reader = Reader(body, pos)
-    special[index] = data_value(reader)
-    return reader.pos - pos
 
 
 def _cut(

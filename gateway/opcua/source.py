@@ -169,6 +169,7 @@ class OpcUaSource:
         began = monotonic()
         session, rung = await self._ladder.climb(trouble)
         self._status.connection.become(Link.REPAIRING, f"{rung}: subscribing")
+        await self._tags.prepare(session)
         rung = await self._subscribe(session, rung, trouble)
         self._status.repaired(rung.value, monotonic() - began)
         is_new = rung in {Rung.RECREATE, Rung.RENEW}

@@ -1,4 +1,4 @@
-"""Structures (ExtensionObjects) as dicts, by the types that asyncua knows."""
+"""Structures of namespace 0 as dicts, by the types that asyncua knows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from base64 import b64encode
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from asyncua.ua.ua_binary import from_binary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.opcua.variant import Reader
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,16 +26,39 @@ class Undecodable(ValueError):  # noqa: N818 - a verdict on bytes
     """The bytes of one structure do not fit its type."""
 
 
-def decode_structure(type_id: str, body: bytes | None) -> dict[str, Any] | None:
-    """The fields of a structure by its encoding id ("ns=2;i=5001"); None where the type is not known."""
-    known = ua.extension_objects_by_typeid.get(ua.NodeId.from_string(type_id))
-    if known is None or body is None:
+def decode_structure(type_id: str, body: bytes) -> dict[str, Any] | None:
+    """The fields of a structure of namespace 0 by its encoding id ("i=886"); None where the type is not known."""
+    known = ua.extension_objects_by_typeid.get(ua.NodeId.from_string(type_id)) if type_id.startswith("i=") else None
+    if known is None:
         return None
     try:
         value = plain(from_binary(known, Buffer(body)))
     except Exception as error:  # the library raises anything from KeyError to RecursionError on bad bytes
         raise Undecodable(f"{known.__name__}: {error}") from error
     return value if isinstance(value, dict) else {"value": value}
+
+
+def read_standard(data_type: str, reader: Reader) -> dict[str, Any]:
+    """A structure of namespace 0 by its data type ("i=884"), inline in another one. Raises Undecodable."""
+    buffer = Buffer(reader.data, reader.pos)
+    try:
+        value = plain(from_binary(_standard()[data_type], buffer))
+    except Exception as error:  # the library raises anything from KeyError to RecursionError on bad bytes
+        raise Undecodable(f"{data_type}: {error}") from error
+    reader.take(len(reader.data) - reader.pos - len(buffer))
+    return value if isinstance(value, dict) else {"value": value}
+
+
+def is_standard(data_type: str) -> bool:
+    """Whether read_standard() knows this data type."""
+    return data_type in _standard()
+
+
+@cache
+def _standard() -> dict[str, type]:
+    """The library's classes of namespace 0 by data type."""
+    classes = [one for encoding, one in ua.extension_objects_by_typeid.items() if encoding.NamespaceIndex == 0]
+    return {one.data_type.to_string(): one for one in classes if hasattr(one, "data_type")}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any object of the library to anything JSON can show

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from base64 import b64encode
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from gateway.opcua.structures import Undecodable, decode_structure
@@ -45,18 +45,28 @@ def unix_ns(ticks: int) -> int:
     return (min(max(ticks, MIN_TICKS), MAX_TICKS) - EPOCH_TICKS) * 100
 
 
+class Structures(Protocol):
+    """What knows the structures of a server (datatypes.DataTypes)."""
+
+    def decode(self, type_id: str, body: bytes, depth: int) -> dict[str, Any] | None:
+        """The fields of a structure by its encoding id; None where the type is not known. Raises Undecodable."""
+        ...
+
+
 class Reader:
     """A place in a body. Every method reads one thing and moves on; Malformed when the body ends before it does.
 
-    `undecodable` counts what could be delimited but not understood.
+    `types` knows the server's structures, `depth` how many values this one is in; `undecodable` counts what could be
+    delimited but not understood.
     """
 
-    __slots__ = ("data", "depth", "pos", "undecodable")
+    __slots__ = ("data", "depth", "pos", "types", "undecodable")
 
-    def __init__(self, data: bytes, pos: int = 0) -> None:
+    def __init__(self, data: bytes, pos: int = 0, types: Structures | None = None, depth: int = 0) -> None:
         self.data = data
         self.pos = pos
-        self.depth = 0
+        self.types = types
+        self.depth = depth
         self.undecodable = 0
 
     def number(self, shape: struct.Struct) -> Any:  # noqa: ANN401 - int, float or bool by shape
@@ -100,9 +110,17 @@ class Reader:
     def count(self, smallest: int = 1) -> int:
         """The length of an array; null is 0. Malformed when so many things of this smallest size cannot be there."""
         n = self.int32()
+        self.require(n, smallest)
+        return max(n, 0)
+
+    def require(self, n: int, smallest: int = 1) -> None:
+        """Malformed when n things of this smallest size cannot be there."""
         if n > (len(self.data) - self.pos) // smallest:
             raise Malformed(f"{n} elements announced, {len(self.data) - self.pos} bytes there")
-        return max(n, 0)
+
+    def is_null_array(self) -> bool:
+        """Whether the array that begins here is null, which is not the same as empty."""
+        return self.data[self.pos : self.pos + 4] == b"\xff\xff\xff\xff"
 
     def binary(self) -> bytes | None:
         """One ByteString."""
@@ -166,10 +184,19 @@ def extension_object(reader: Reader) -> dict[str, Any] | None:
     if type_id == "i=0":
         return None
     try:
-        return decode_structure(type_id, body if encoding & 1 else None) or _opaque(type_id, body)
+        known = None if body is None or not encoding & 1 else _known_structure(reader, type_id, body)
     except Undecodable:
         reader.undecodable += 1
         return None
+    return _opaque(type_id, body) if known is None else known
+
+
+def _known_structure(reader: Reader, type_id: str, body: bytes) -> dict[str, Any] | None:
+    """By the definitions of the server, else of namespace 0."""
+    if reader.depth >= _DEPTH:
+        raise Undecodable(f"more than {_DEPTH} values within values")
+    known = reader.types.decode(type_id, body, reader.depth + 1) if reader.types is not None else None
+    return decode_structure(type_id, body) if known is None else known
 
 
 def _opaque(type_id: str, body: bytes | None) -> dict[str, Any]:
@@ -209,11 +236,12 @@ def diagnostic_info(reader: Reader) -> dict[str, Any]:
     if mask & 0x20:
         parts["innerStatusCode"] = reader.uint32()
     if mask & 0x40:
-        parts["innerDiagnosticInfo"] = _nested(reader, diagnostic_info)
+        parts["innerDiagnosticInfo"] = nested(reader, diagnostic_info)
     return parts
 
 
-def _nested(reader: Reader, read: Callable[[Reader], Any]) -> Any:  # noqa: ANN401 - what `read` gives
+def nested(reader: Reader, read: Callable[[Reader], Any]) -> Any:  # noqa: ANN401 - what `read` gives
+    """One value within another. Malformed where this goes too deep."""
     if reader.depth >= _DEPTH:
         raise Malformed(f"more than {_DEPTH} values within values")
     reader.depth += 1
@@ -225,26 +253,28 @@ def _nested(reader: Reader, read: Callable[[Reader], Any]) -> Any:  # noqa: ANN4
 def variant(reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
     """A Variant: a scalar, or a list (nested by dimensions) for an array. ByteStrings in arrays are base64 text."""
     encoding = reader.byte()
-    read = _READERS[encoding & 0x3F]
+    read = READERS[encoding & 0x3F]
     if not encoding & _ARRAY:
         return read(reader)
-    is_null = reader.data[reader.pos : reader.pos + 4] == b"\xff\xff\xff\xff"
-    flat = [_shown(read(reader)) for _ in range(reader.count())]
+    is_null = reader.is_null_array()
+    flat = [shown(read(reader)) for _ in range(reader.count())]
     shape = [reader.int32() for _ in range(reader.count(4))] if encoding & _DIMENSIONS else []
     fits = len(shape) < 2 or (min(shape) >= 0 and prod(shape) == len(flat))  # noqa: PLR2004 - one dimension is a vector
     reader.undecodable += not fits
-    return _folded(flat, shape) if fits and not is_null else None
+    return folded(flat, shape) if fits and not is_null else None
 
 
-def _shown(value: Any) -> Any:  # noqa: ANN401 - any OPC UA value
+def shown(value: Any) -> Any:  # noqa: ANN401 - any OPC UA value
+    """A value as it stands within lists and dicts: bytes as base64 text."""
     return b64encode(value).decode() if isinstance(value, bytes) else value
 
 
-def _folded(flat: list[Any], shape: list[int]) -> list[Any]:
+def folded(flat: list[Any], shape: list[int]) -> list[Any]:
+    """The values of a matrix as lists of lists by its dimensions."""
     if len(shape) < 2 or not flat:  # noqa: PLR2004 - one dimension is a vector
         return flat
     step = len(flat) // shape[0]
-    return [_folded(flat[i : i + step], shape[1:]) for i in range(0, len(flat), step)]
+    return [folded(flat[i : i + step], shape[1:]) for i in range(0, len(flat), step)]
 
 
 def _number(code: str) -> Callable[[Reader], Any]:
@@ -276,9 +306,9 @@ _BY_TYPE: dict[int, Callable[[Reader], Any]] = {
     DataType.QUALIFIEDNAME: qualified_name,
     DataType.LOCALIZEDTEXT: localized_text,
     DataType.EXTENSIONOBJECT: extension_object,
-    DataType.DATAVALUE: lambda reader: _nested(reader, _data_value_object),
-    DataType.VARIANT: lambda reader: _nested(reader, variant),
+    DataType.DATAVALUE: lambda reader: nested(reader, _data_value_object),
+    DataType.VARIANT: lambda reader: nested(reader, variant),
     DataType.DIAGNOSTICINFO: diagnostic_info,
 }
-_READERS = tuple(_BY_TYPE.get(code, Reader.binary) for code in range(64))
+READERS = tuple(_BY_TYPE.get(code, Reader.binary) for code in range(64))
 """By type number; the unassigned ones are read as ByteStrings (OPC 10000-6, 5.2.2.16)."""

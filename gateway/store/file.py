@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 import structlog
 
-from gateway.catalogue import Adoption, TagCatalogue, pack, unpack
+from gateway.catalogue import Adoption, Era, TagCatalogue, pack, unpack
+from gateway.opcua.datatypes import packed, unpacked
 from gateway.ranges import Ranges
 from gateway.store.record import Draft, Kind, Record
 from gateway.store.schema import connect
@@ -64,10 +65,12 @@ class JournalFile:
         self.connection.execute(_INSERT, _columns(record, total))
 
     def load_tags(self) -> TagCatalogue:
-        """The catalogue as it was committed."""
+        """The catalogue as it was committed, data types included."""
         rows = self.connection.execute("SELECT active, id, source, node, body FROM tag ORDER BY id").fetchall()
         tags = [(active, _read_tag(*row)) for active, *row in rows]
-        return TagCatalogue((t for active, t in tags if active), (t for active, t in tags if not active))
+        eras = self.connection.execute("SELECT source, since, types FROM era").fetchall()
+        known = [era for row in eras if (era := _read_era(*row)) is not None]
+        return TagCatalogue((t for active, t in tags if active), (t for active, t in tags if not active), known)
 
     def put_tags(self, adoption: Adoption) -> Adoption:
         """Store what a plan changes."""
@@ -77,6 +80,12 @@ class JournalFile:
         )
         self.connection.executemany("UPDATE tag SET active = 0 WHERE id = ?", ((i,) for i in adoption.retired))
         return adoption
+
+    def put_eras(self, eras: Iterable[Era]) -> None:
+        """Store these, each in the place of one that began at the same record."""
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO era VALUES (?, ?, ?)", ((one.source, one.since, packed(one.types)) for one in eras)
+        )
 
     def hear(self, source: str, numbers: Mapping[str, int]) -> None:
         """Store the numbers of the last messages of subscriptions, by token."""
@@ -164,6 +173,15 @@ def _read_cursor(sink: str, seen: int, owed: bytes) -> tuple[int, Ranges] | None
         return int(seen), tuple((int(low), int(high)) for low, high in orjson.loads(owed))
     except (ValueError, TypeError) as error:
         log.warning("progress of a sink is damaged in the journal", sink=sink, reason=str(error))
+        return None
+
+
+def _read_era(source: str, since: int, body: bytes) -> Era | None:
+    """The era of a row; None where it is damaged: its server will tell again."""
+    try:
+        return Era(source, int(since), unpacked(body))
+    except ValueError as error:
+        log.warning("data types damaged in the journal, their server will tell again", source=source, reason=str(error))
         return None
 
 

@@ -24,6 +24,7 @@ _CHUNK = 256
 _TABLES = (
     ("SELECT * FROM tag", "INSERT INTO tag VALUES (?, ?, ?, ?, ?)"),
     ("SELECT * FROM cursor", "INSERT INTO cursor VALUES (?, ?, ?)"),
+    ("SELECT * FROM era", "INSERT INTO era VALUES (?, ?, ?)"),
     ("SELECT * FROM removed", "REPLACE INTO removed VALUES (?, ?, ?)"),
 )
 _RECORDS = (

@@ -26,10 +26,12 @@ INSERT INTO removed VALUES (1, 0, 0);
 """
 _LATER = """
 CREATE TABLE IF NOT EXISTS heard (token TEXT PRIMARY KEY, source TEXT NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS era (source TEXT, since INTEGER, types BLOB NOT NULL, PRIMARY KEY (source, since));
 """
 # record.total: values and events up to and including this record, ever; a stretch is counted with two look-ups.
 # cursor: `owed` holds ranges up to `seen`; everything after `seen` is owed too.
 # heard: number of the last message of an OPC UA subscription that is stored; the token names the subscription for ever.
+# era: the data types of a source for its records from `since` on, as JSON (datatypes.packed).
 # removed: retention took the records up to here; a number missing after it is damage.
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

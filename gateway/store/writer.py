@@ -145,6 +145,7 @@ class JournalWriter:
         if replaced or file.head < self._head:
             with file.transaction():
                 file.put_tags(self._catalogue.whole())
+                file.put_eras(self._catalogue.eras())
                 file.skip_to(self._head)
             for cursor in list(self.cursors.values()):
                 cursor.saved = None

@@ -58,7 +58,7 @@ def test_a_body_that_is_no_event_is_a_gap() -> None:
 def test_records_read_by_several_sinks_are_decoded_once(monkeypatch) -> None:
     calls = []
 
-    def decode(body: bytes, received: int) -> tuple:
+    def decode(body: bytes, *_: object) -> tuple:
         calls.append(body)
         return ()
 
@@ -74,7 +74,7 @@ def test_records_read_by_several_sinks_are_decoded_once(monkeypatch) -> None:
 def test_what_is_remembered_is_bounded() -> None:
     memory = _Memory(100_000)
     for i in range(100):
-        memory.columns(record(i, draft(*range(100))))
+        memory.columns(record(i, draft(*range(100))), lambda *_: None)
     assert memory._bytes <= 100_000
     assert memory._bytes == sum(size for _, _, size in memory._known.values())
 

@@ -52,7 +52,7 @@ def below(hall: Hall, *include: str, exclude: tuple[str, ...] = ()) -> Selection
 
 async def tags(session: Session, selection: Selection) -> dict[str, Tag]:
     found = await find_variables(session, selection)
-    return {tag.path[-1]: tag for tag in await describe(session, found, "plant", NAMING)}
+    return {tag.path[-1]: tag for tag in (await describe(session, found, "plant", NAMING)).tags}
 
 
 async def test_a_tag_knows_what_the_server_tells(server: Plant, hall: Hall, session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime, timedelta
+from math import prod
 from uuid import UUID
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from gateway.opcua.decode import decode_data
 from gateway.opcua.encode import kept, notification
 from gateway.opcua.structures import plain
-from gateway.opcua.variant import BAD_DECODING_ERROR, unix_ns
+from gateway.opcua.variant import BAD_DECODING_ERROR, folded, unix_ns
 
 RECEIVED = 1_800_000_000_000_000_000
 EARLIEST, LATEST = datetime.fromisoformat("1980-01-01"), datetime.fromisoformat("2200-01-01")
@@ -63,9 +64,18 @@ def variants() -> st.SearchStrategy[ua.Variant]:
     def of(kind: T) -> st.SearchStrategy[ua.Variant]:
         scalar = st.builds(ua.Variant, SCALARS[kind], st.just(kind))
         array = st.builds(lambda values: ua.Variant(values, kind, is_array=True), st.lists(SCALARS[kind], max_size=4))
-        return scalar | array
+        return scalar | array | matrices(kind)
 
     return st.sampled_from(sorted(SCALARS, key=lambda kind: kind.value)).flatmap(of)
+
+
+@st.composite
+def matrices(draw: st.DrawFn, kind: T) -> ua.Variant:
+    """Two or three dimensions of any type."""
+    shape = draw(st.lists(st.integers(1, 3), min_size=2, max_size=3))
+    size = prod(shape)
+    flat = draw(st.lists(SCALARS[kind], min_size=size, max_size=size))
+    return ua.Variant(folded(flat, shape), kind, Dimensions=shape, is_array=True)
 
 
 def data_values() -> st.SearchStrategy[ua.DataValue]:
@@ -87,9 +97,13 @@ def nanoseconds(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1) * 1000
 
 
+def listed(value: object) -> object:
+    return [listed(one) for one in value] if isinstance(value, list) else plain(value)
+
+
 def expected_value(variant: ua.Variant) -> object:
     if variant.is_array:
-        return [plain(value) for value in variant.Value]
+        return listed(variant.Value)
     return variant.Value if isinstance(variant.Value, bytes) else plain(variant.Value)
 
 

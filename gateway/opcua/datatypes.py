@@ -1,0 +1,150 @@
+"""Structures by the definitions of their server: how they lie in bytes, what they are as JSON (OPC 10000-6, 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property, partial
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gateway.opcua.structures import Undecodable, read_standard
+from gateway.opcua.variant import READERS, Malformed, Reader, folded, nested, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Shape(StrEnum):
+    """How the fields follow one another."""
+
+    PLAIN = "plain"
+    OPTIONAL = "optional"  # a mask says which of the optional fields are there
+    UNION = "union"  # a number says which single field is there
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. `type`: number of a built-in type, or the data type of a structure that lies inline."""
+
+    name: str
+    type: int | str
+    dimensions: int = 0  # 0: a single value, 1: an array, more: a matrix
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A structure; inherited fields come first."""
+
+    shape: Shape
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class DataTypes:
+    """All that is known of a server's structures. Data types and encodings are "nsu=<uri>;i=…" as in Tag.node."""
+
+    namespaces: tuple[str, ...] = ()  # the server's, while records of this time were made
+    structures: Mapping[str, Structure] = field(default_factory=dict)  # by data type
+    encodings: Mapping[str, str] = field(default_factory=dict)  # binary encoding -> data type
+
+    def decode(self, type_id: str, body: bytes, depth: int) -> dict[str, Any] | None:
+        """The fields of a structure by the encoding id as it was sent, "ns=3;i=5001". None: the type is not known.
+
+        Raises Undecodable where the bytes do not fit the definition.
+        """
+        data_type = self._as_sent.get(type_id)
+        if data_type is None:
+            return None
+        reader = Reader(body, types=self, depth=depth)
+        try:
+            value = self._structure(data_type, reader)
+        except Malformed as error:
+            raise Undecodable(f"{data_type}: {error}") from error
+        if reader.pos != len(body) or reader.undecodable:
+            raise Undecodable(f"{data_type}: {len(body)} bytes, {reader.pos} by its definition")
+        return value
+
+    def extends(self, other: DataTypes) -> bool:
+        """Whether all that the other says holds here, too."""
+        return (
+            self.namespaces == other.namespaces
+            and other.structures.items() <= self.structures.items()
+            and other.encodings.items() <= self.encodings.items()
+        )
+
+    @cached_property
+    def _as_sent(self) -> dict[str, str]:
+        """Encoding id as it is sent, by index or by URI -> data type."""
+        index = {uri: number for number, uri in reversed(tuple(enumerate(self.namespaces)))}
+        local: dict[str, str] = {}
+        for encoding, data_type in self.encodings.items():
+            scope, _, identifier = encoding.removeprefix("nsu=").partition(";")
+            uri = scope.replace("%3B", ";").replace("%25", "%")
+            local[f"nsu={uri};{identifier}"] = data_type
+            if uri in index:
+                local[f"ns={index[uri]};{identifier}"] = data_type
+        return local
+
+    def _structure(self, data_type: str, reader: Reader) -> dict[str, Any]:
+        known = self.structures.get(data_type)
+        if known is None:
+            return read_standard(data_type, reader)
+        return {one.name: self._value(one, reader) for one in _present(known, reader)}
+
+    def _value(self, one: Field, reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
+        read = self._reader(one.type)
+        if not one.dimensions:
+            return shown(read(reader))
+        if reader.is_null_array():
+            reader.count()
+            return None
+        if one.dimensions == 1:
+            return [shown(read(reader)) for _ in range(reader.count())]
+        sizes = [reader.int32() for _ in range(reader.count(4))]
+        total = prod(sizes) if min(sizes, default=0) > 0 else 0
+        reader.require(total)
+        return folded([shown(read(reader)) for _ in range(total)], sizes)
+
+    def _reader(self, kind: int | str) -> Callable[[Reader], Any]:
+        if isinstance(kind, int):
+            return READERS[kind]
+        return lambda reader: nested(reader, partial(self._structure, kind))
+
+
+def _present(structure: Structure, reader: Reader) -> tuple[Field, ...]:
+    """The fields that follow."""
+    fields = structure.fields
+    if structure.shape is Shape.PLAIN:
+        return fields
+    number = reader.uint32()
+    if structure.shape is Shape.UNION:
+        if number > len(fields):
+            raise Malformed(f"field {number} of a union of {len(fields)}")
+        return fields[number - 1 : number] if number else ()
+    bits = {one.name: 1 << place for place, one in enumerate(one for one in fields if one.optional)}
+    if number >> len(bits):
+        raise Malformed(f"mask {number:#x} for {len(bits)} optional fields")
+    return tuple(one for one in fields if not one.optional or number & bits[one.name])
+
+
+def packed(types: DataTypes) -> bytes:
+    """As JSON."""
+    return orjson.dumps({"namespaces": types.namespaces, "structures": types.structures, "encodings": types.encodings})
+
+
+def unpacked(body: bytes) -> DataTypes:
+    """Of packed(). ValueError if it is not."""
+    try:
+        plain = orjson.loads(body)
+        structures = {
+            data_type: Structure(Shape(one["shape"]), tuple(Field(**field) for field in one["fields"]))
+            for data_type, one in plain["structures"].items()
+        }
+        return DataTypes(tuple(plain["namespaces"]), structures, plain["encodings"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no data types: {error}") from error
