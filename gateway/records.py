@@ -24,6 +24,7 @@ DataTypesOf = Callable[[str, int], DataTypes | None]
 
 _REMEMBERED_BYTES: Final = 16 << 20
 _OBJECT_BYTES: Final = 80  # of a value that is a Python object, a guess
+_LARGE: Final = 2_000  # values of a column that is left as it is: joining saves nothing, and sinks know its tags again
 
 
 class _Memory:
@@ -107,11 +108,14 @@ def _column(part: Part, base: int) -> Column:
 
 
 def _joined(columns: Iterable[Column]) -> tuple[Column, ...]:
-    """One column a NumPy type, in the order in which the types come first."""
-    by_type: dict[np.dtype, list[Column]] = {}
+    """Columns by NumPy type, in the order in which the types come first; small ones that follow each other are one."""
+    by_type: dict[np.dtype, list[list[Column]]] = {}
     for column in columns:
-        by_type.setdefault(column.value.dtype, []).append(column)
-    return tuple(alike[0] if len(alike) == 1 else _concatenated(alike) for alike in by_type.values())
+        groups = by_type.setdefault(column.value.dtype, [[]])
+        groups += [[column], []] if len(column) >= _LARGE else []
+        groups[-1] += [column] if len(column) < _LARGE else []
+    alike = (group for groups in by_type.values() for group in groups if group)
+    return tuple(group[0] if len(group) == 1 else _concatenated(group) for group in alike)
 
 
 def _concatenated(columns: Sequence[Column]) -> Column:

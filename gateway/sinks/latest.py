@@ -60,20 +60,22 @@ class Latest:
         rows = self._newest_rows(column)
         tags = column.tag[rows]
         is_object = column.value.dtype == np.object_
+        if is_object:
+            self._object[tags] = column.value[rows]
+        else:
+            self._number[tags] = column.value[rows]
+            self._object[tags[self._is_object[tags]]] = None
         self._time[tags] = column.time[rows]
         self._status[tags] = column.status[rows]
         self._is_object[tags] = is_object
-        self._object[tags] = column.value[rows] if is_object else None
-        if not is_object:
-            self._number[tags] = column.value[rows]
 
-    def _newest_rows(self, column: Column) -> NDArray[np.intp]:
+    def _newest_rows(self, column: Column) -> NDArray[np.intp] | slice:
         """The last row of each tag (values of a tag come in order), unless something newer is known."""
-        order = np.arange(len(column))
-        self._last_row[column.tag] = order  # of equal indices the last one stays
-        rows = np.flatnonzero(self._last_row[column.tag] == order)
+        rows = _last_rows(column.tag, self._last_row)
         newer: NDArray[np.bool_] = column.time[rows] >= self._time[column.tag[rows]]
-        return rows[newer]
+        if newer.all():
+            return rows
+        return np.flatnonzero(newer) if isinstance(rows, slice) else rows[newer]
 
     def _reserve(self, size: int) -> None:
         if size <= len(self._time):
@@ -82,3 +84,12 @@ class Latest:
         for name in ("_time", "_status", "_number", "_object", "_is_object", "_last_row"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.zeros(extra, array.dtype)]))
+
+
+def _last_rows(tag: NDArray[np.int32], scratch: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """The last row of each tag; all of them where tags rise. `scratch` has room for every tag id."""
+    if (tag[1:] > tag[:-1]).all():
+        return slice(None)
+    order = np.arange(len(tag))
+    scratch[tag] = order  # of equal indices the last one stays
+    return np.flatnonzero(scratch[tag] == order)

@@ -38,8 +38,10 @@ class Message:
 def packet(message: Message, *, properties: bool) -> bytes:
     """A message of QoS 0 as it goes over the wire; MQTT 5 wants (no) properties, 3.1.1 knows none (3.3 of both)."""
     name = message.topic.encode()
-    body = b"".join((len(name).to_bytes(2, "big"), name, b"\0" if properties else b"", message.payload))
-    return (b"\x31" if message.retain else b"\x30") + varint(len(body)) + body
+    between = b"\0" if properties else b""
+    length = 2 + len(name) + len(between) + len(message.payload)
+    head = b"\x31" if message.retain else b"\x30"
+    return b"".join((head, varint(length), len(name).to_bytes(2, "big"), name, between, message.payload))
 
 
 def topic(template: str, names: Mapping[str, str]) -> str:

@@ -133,6 +133,7 @@ class _Session:
         self._loop = asyncio.get_running_loop()
         self._broker = broker
         self._version = version
+        self._with_properties = version == MQTTv5
         self._receive = receive
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._closed = asyncio.Event()
@@ -272,7 +273,7 @@ class _Session:
             self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self.max_bytes})"
             return
         if not message.qos:
-            self._together.append(packet(message, properties=self._version == MQTTv5))
+            self._together.append(packet(message, properties=self._with_properties))
             return
         self._write()
         sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)

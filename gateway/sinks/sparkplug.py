@@ -138,22 +138,20 @@ class Sparkplug:
 
     def _data(self, batch: Batch, send: list[Load], oversized: list[int]) -> Iterator[Message]:
         """Messages, numbered as they leave; `oversized` gets the positions of those that the broker would not take."""
+        largest, now = self._connection.largest - _AROUND, time_ns()
         for load in send:
             for data in encoded(load, self._state, historical=batch.historical):
-                if self._fits(data.metrics):
-                    yield self._message("DDATA", data.metrics, data.device)
+                if len(data.metrics) <= largest:
+                    yield self._message("DDATA", data.metrics, data.device, now)
                 else:
                     oversized += data.positions.tolist()
             if not batch.historical:
                 self._state.told(load.run, load.column)
         for position, metric in self._notices(batch):
-            if self._fits(metric):
+            if len(metric) <= largest:
                 yield self._message("NDATA", metric)
             else:
                 oversized.append(position)
-
-    def _fits(self, metrics: bytes) -> bool:
-        return len(metrics) + _AROUND <= self._connection.largest
 
     def _notices(self, batch: Batch) -> Iterator[tuple[int, bytes]]:
         """Events and gaps as metrics of the node, with their positions."""
@@ -205,8 +203,8 @@ class Sparkplug:
                 await asyncio.sleep(0)
         return b"".join(metrics)
 
-    def _message(self, kind: str, metrics: bytes, device: str = "") -> Message:
-        body = payload(milliseconds(time_ns()), metrics, self._sequence)
+    def _message(self, kind: str, metrics: bytes, device: str = "", now: int | None = None) -> Message:
+        body = payload(milliseconds(now or time_ns()), metrics, self._sequence)
         self._sequence = (self._sequence + 1) % 256
         return Message(self._topic(kind, device), body)
 

@@ -34,7 +34,7 @@ def framed(metric: bytes) -> bytes:
 def payload(milliseconds: int, metrics: bytes, sequence: int | None) -> bytes:
     """A whole message of framed metrics; only a death has no sequence number."""
     last = b"" if sequence is None else _SEQ + varint(sequence)
-    return b"\x08" + varint(milliseconds) + metrics + last
+    return b"".join((b"\x08", varint(milliseconds), metrics, last))
 
 
 def is_regular(aliases: NDArray[np.int64], milliseconds: NDArray[np.int64]) -> NDArray[np.bool_]:

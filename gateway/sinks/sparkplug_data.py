@@ -94,16 +94,34 @@ class Load:
 def loads(batch: Batch, runs: Sequence[Run]) -> list[Load]:
     """What a batch has to send, in order; what is late only as far as it is news."""
     chosen = [_chosen(column, run, late=batch.historical) for column, run in zip(batch.columns, runs, strict=True)]
-    columns = [(column, run) for column, run in chosen if len(column)]
+    return [load for columns in _stretches(chosen) for load in _ordered(columns)]
+
+
+def _stretches(columns: Sequence[tuple[Column, Run]]) -> Iterator[list[tuple[Column, Run]]]:
+    """Columns whose positions overlap, together, in the order of the journal."""
+    together, end = list[tuple[Column, Run]](), -1
+    for column, run in sorted((one for one in columns if len(one[0])), key=lambda one: int(one[0].position[0])):
+        if together and column.position[0] > end:
+            yield together
+            together = []
+        together.append((column, run))
+        end = max(end, int(column.position[-1]))
+    if together:
+        yield together
+
+
+def _ordered(columns: Sequence[tuple[Column, Run]]) -> Iterator[Load]:
+    """Loads of columns that overlap, cut where a tag has values in several of them."""
     cuts = _cuts(columns)
-    found = [Load(run, run.arranged(column)) for column, run in columns] if not cuts else []
-    for number in range(len(cuts) + 1 if cuts else 0):
+    if not cuts:
+        yield from (Load(run, run.arranged(column)) for column, run in columns)
+        return
+    for number in range(len(cuts) + 1):
         for column, run in columns:
             bounds = [0, *np.searchsorted(column.position, cuts).tolist(), len(column)]
             part = slice(bounds[number], bounds[number + 1])
             if part.start < part.stop:
-                found.append(_piece(column, run, part))
-    return found
+                yield _piece(column, run, part)
 
 
 def _chosen(column: Column, run: Run, *, late: bool) -> tuple[Column, Run]:
@@ -197,7 +215,9 @@ class _Encoder:
 
     def _numbers(self, part: slice) -> bytes:
         """The rows, with single metrics in the places of those that do not fit."""
-        first, last = np.searchsorted(self._odd, (part.start, part.stop)) if len(self._odd) else (0, 0)
+        if not len(self._odd):
+            return self._metrics.part(part.start, part.stop)
+        first, last = np.searchsorted(self._odd, (part.start, part.stop))
         pieces, start = list[bytes](), part.start
         for index in self._odd[first:last].tolist():
             place = index if self._order is None else int(self._order[index])
