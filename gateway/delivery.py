@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
 
@@ -186,10 +185,10 @@ class Delivery:
         return left if left <= flush_s else 0.0
 
     async def _wait(self) -> None:
-        """Until the journal grows, or the live records in it are due."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._flush_in_s() if self._has_live() else None):
-                await self._journal.wait(self._journal.head)
+        """Until live records are due."""
+        patience_s = self._flush_in_s() if self._has_live() else self._settings.flush_ms / 1000
+        enough = self._volume + self._settings.max_batch_bytes
+        await self._journal.wait(self._live_from - 1, enough, patience_s)
 
     def _skip_to_head(self) -> None:
         """Leave everything owed until now to the backlog; live values go on with the next record."""

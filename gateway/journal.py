@@ -18,6 +18,7 @@ from gateway.opcua.datatypes import DataTypes
 from gateway.status import JournalStatus, SinkStatus
 from gateway.store.cursor import Cursor, Progress
 from gateway.store.file import JournalFile
+from gateway.store.growth import Growth
 from gateway.store.lock import lock, unlock
 from gateway.store.reader import JournalReader
 from gateway.store.recent import Recent
@@ -39,15 +40,13 @@ class Journal:
     def __init__(self, content: _Content, settings: JournalSettings, status: JournalStatus, handle: int) -> None:
         file = content.file
         self.catalogue = content.catalogue
-        self.head = file.head
-        self.volume = 0  # bytes of record bodies appended since it was opened
         self._status = status
         self._handle: int | None = handle
         self._recent = Recent(settings.recent_bytes)
         self._reader = JournalReader(file.path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
         self._adopting = asyncio.Lock()
-        self._grown = asyncio.Event()
+        self._growth = Growth(file.head)
         self._writer = JournalWriter(file, settings, self.catalogue, status)
         self._writer.cursors = content.cursors
         self._writer.on_loss = self._lost
@@ -68,6 +67,16 @@ class Journal:
             raise
         journal._writer.start()
         return journal
+
+    @property
+    def head(self) -> int:
+        """The number of the last committed record, 0 = none."""
+        return self._growth.head
+
+    @property
+    def volume(self) -> int:
+        """Bytes of record bodies appended since it was opened."""
+        return self._growth.volume
 
     async def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> int:
         """Store all or none; returns the last of their numbers after the commit. JournalError while commits fail.
@@ -132,11 +141,9 @@ class Journal:
         """When this record came, if it is still in memory; else 0, long ago."""
         return self._recent.received(sequence)
 
-    async def wait(self, beyond: int) -> int:
-        """The head, as soon as it is greater than `beyond`."""
-        while self.head <= beyond:
-            await self._grown.wait()
-        return self.head
+    async def wait(self, beyond: int, volume: int = 0, patience_s: float = 0.0) -> int:
+        """The head, once it is greater than `beyond`; then until `volume` is reached, but no longer than patience_s."""
+        return await self._growth.wait(beyond, volume, patience_s)
 
     async def cursor(self, sink: str, status: SinkStatus) -> Cursor:
         """What this sink still owes; a new one owes all that is kept. `status.behind` follows it from now on."""
@@ -187,16 +194,14 @@ class Journal:
     def _appended(self, records: list[Record]) -> None:
         if not records:
             return
-        first, self.head = self.head + 1, records[-1].sequence
+        first, head = self.head + 1, records[-1].sequence
         self._recent.add(records)
         count = sum(record.count for record in records)
-        self.volume += sum(len(record.body) for record in records)
-        self._status.head = self.head
+        self._status.head = head
         self._status.values += count
         for cursor in self._writer.cursors.values():
-            cursor.extend(first, self.head, count)
-        self._grown.set()
-        self._grown = asyncio.Event()
+            cursor.extend(first, head, count)
+        self._growth.grow(head, sum(len(record.body) for record in records))
 
     def _lost(self, expired: Expired) -> None:
         self._status.lost += sum(count for _, count in expired.lost)

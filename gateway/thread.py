@@ -1,4 +1,4 @@
-"""One blocking call in a thread that nobody has to wait for at the end of the program."""
+"""Blocking calls in threads that nobody has to wait for at the end of the program."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,31 +19,68 @@ async def in_thread(call: Callable[[], T], name: str, discard: Callable[[T], Non
     Unlike in asyncio.to_thread, a call that hangs delays neither cancellation nor the end of the process: the
     thread is a daemon. A result that comes after a cancellation goes to `discard`.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def succeed(result: T) -> None:
-        if done.cancelled():
-            discard(result)
-        else:
-            done.set_result(result)
-
-    def fail(error: BaseException) -> None:
-        if not done.cancelled():
-            done.set_exception(error)
-
-    def run() -> None:
-        try:
-            result = call()
-        except BaseException as error:  # noqa: BLE001 - handed over, not swallowed
-            _tell(loop, fail, error)
-        else:
-            _tell(loop, succeed, result)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    threading.Thread(target=_run, args=(call, done, discard), name=name, daemon=True).start()
     return await done
 
 
-def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[T], None], argument: T) -> None:
+class Worker:
+    """One thread for many calls, one at a time, each as by in_thread(). A call that is given up is left behind."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: SimpleQueue[Callable[[], None] | None] | None = None
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """The result of a blocking call."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs = self._jobs or self._start()
+        self._jobs.put(partial(_run, call, done, lambda _: None))
+        try:
+            return await done
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Have the thread end after its call; a later run() starts another."""
+        if self._jobs is not None:
+            self._jobs.put(None)
+            self._jobs = None
+
+    def _start(self) -> SimpleQueue[Callable[[], None] | None]:
+        jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=_work, args=(jobs,), name=self._name, daemon=True).start()
+        return jobs
+
+
+def _work(jobs: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (job := jobs.get()) is not None:
+        job()
+
+
+def _run(call: Callable[[], T], done: asyncio.Future[T], discard: Callable[[T], None]) -> None:
+    """Make the call here, and tell the event loop what came of it."""
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001 - handed over, not swallowed
+        _tell(done, partial(_fail, done, error))
+    else:
+        _tell(done, partial(_succeed, done, result, discard))
+
+
+def _succeed(done: asyncio.Future[T], result: T, discard: Callable[[T], None]) -> None:
+    if done.cancelled():
+        discard(result)
+    else:
+        done.set_result(result)
+
+
+def _fail(done: asyncio.Future[T], error: BaseException) -> None:
+    if not done.cancelled():
+        done.set_exception(error)
+
+
+def _tell(done: asyncio.Future[T], callback: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # the loop is closed: the program ends, nobody wants to know
-        loop.call_soon_threadsafe(callback, argument)
+        done.get_loop().call_soon_threadsafe(callback)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from gateway.contract import Catalogue, NotConnected, Rejected
 from gateway.naming import Naming, NamingError, fill
-from gateway.sinks.influx_http import Answer, InfluxSettings, Poster, poster
+from gateway.sinks.influx_http import Answer, InfluxSettings, Poster
 from gateway.sinks.line_protocol import Lines, Series, SeriesRun, encode, event_line, gap_line
 from gateway.sinks.tag_table import TagTable
-from gateway.thread import in_thread
+from gateway.thread import Worker
 from gateway.values import Batch, Tag
 
 __all__ = ["Influx", "InfluxSettings", "Verdict", "verdict"]
@@ -79,12 +80,13 @@ class Influx:
         self._common = {tag: naming.constants[tag] for tag in known if tag in naming.constants}
         self._table: TagTable[Series, SeriesRun] = TagTable(self._make, SeriesRun)
         self._poster: Poster | None = None
+        self._worker = Worker(f"{name}-write")
         self._tags: Catalogue | None = None
 
     async def open(self, tags: Catalogue) -> None:
         """Find out with an empty write whether address, name and credentials are right. Raises NotConnected."""
         self._tags = tags
-        self._poster = self._poster or poster(self._settings)
+        self._poster = self._poster or Poster(self._settings)
         await self._post(b"")
 
     async def write(self, batch: Batch) -> None:
@@ -102,6 +104,7 @@ class Influx:
         if self._poster is not None:
             self._poster.close()
             self._poster = None
+        self._worker.close()
 
     def _make(self, tag: Tag) -> Series:
         names = self._naming.of(tag) | {_UNIT: tag.unit}
@@ -120,8 +123,7 @@ class Influx:
         """None when all is stored, the answer when some line never will be. Raises NotConnected."""
         if self._poster is None:
             raise NotConnected(f"not connected to {self._settings.url}")
-        post = self._poster.post
-        answer = await in_thread(lambda: post(body), "influx-write")
+        answer = await self._worker.run(partial(self._poster.post, body))
         return None if verdict(answer, self._settings) is Verdict.TAKEN else answer
 
     async def _reject(self, lines: Sequence[Lines], answer: Answer) -> None:

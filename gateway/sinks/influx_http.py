@@ -1,24 +1,21 @@
-"""How lines get to the database: InfluxDB 2's write service, or the 1.x endpoint over the same HTTP library."""
+"""How lines get to the database: one HTTP request each, to the write endpoint of InfluxDB 2 or 1."""
 
 from __future__ import annotations
 
 import gzip
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeVar
-from urllib.parse import urlencode
+from typing import Any, Literal, Self
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from influxdb_client import InfluxDBClient, WriteService
-from influxdb_client.rest import ApiException
+from influxdb_client import InfluxDBClient
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from gateway.contract import NotConnected
 from gateway.naming import Template
 
-T = TypeVar("T")
 _GZIP_LEVEL = 1  # a fifth of the size for a third of the time of the default
 _TEXT = "text/plain; charset=utf-8"
 
@@ -68,82 +65,51 @@ class Answer:
     text: str
 
 
-class Poster(Protocol):
-    """Takes lines, blocking."""
+class Poster:
+    """Takes lines, blocking, over connections that stay open."""
 
-    def post(self, lines: bytes) -> Answer:
-        """The answer to a write. Raises NotConnected when there is none."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        ...
-
-
-def poster(settings: InfluxSettings) -> Poster:
-    """What the settings ask for."""
-    return _Version2(settings) if settings.version == 2 else _Version1(settings)  # noqa: PLR2004
-
-
-class _Version2:
-    def __init__(self, settings: InfluxSettings) -> None:
-        assert settings.token is not None
-        self._settings = settings
-        self._client: Any = InfluxDBClient(
-            settings.url,
-            settings.token.get_secret_value(),
-            timeout=int(settings.timeout_s * 1000),
-            org=settings.org,
-            ssl_ca_cert=str(settings.ca_path) if settings.ca_path else None,
-        )
-        self._service: Any = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
-
-    def post(self, lines: bytes) -> Answer:
-        try:
-            _translated(self._settings, lambda: self._write(lines))
-        except ApiException as error:
-            if not error.status:
-                raise NotConnected(f"no TLS connection to {self._settings.url}: {error.reason}") from error
-            return Answer(error.status, str(error.body or error.reason))
-        return Answer(204, "")
-
-    def _write(self, lines: bytes) -> None:
-        self._service.post_write(
-            org=self._settings.org,
-            bucket=self._settings.bucket,
-            body=_packed(lines, self._settings),
-            precision="ns",
-            content_type=_TEXT,
-            content_encoding="gzip" if self._settings.gzip else "identity",
-        )
-
-    def close(self) -> None:
-        self._client.close()
-
-
-class _Version1:
     def __init__(self, settings: InfluxSettings) -> None:
         self._settings = settings
-        query = urlencode({"db": settings.database, "precision": "ns"})
-        self._url = f"{settings.url.rstrip('/')}/write?{query}"
-        self._pool = urllib3.PoolManager(
-            retries=False,
-            timeout=urllib3.Timeout(total=settings.timeout_s),
-            ca_certs=str(settings.ca_path) if settings.ca_path else None,
-        )
-        self._headers = {"Content-Type": _TEXT} | _authorization(settings)
+        self._manager = _manager(settings)
+        self._connections = self._manager.connection_from_url(settings.url)
+        self._path = _path(settings)
+        self._headers = {"Content-Type": _TEXT, "Accept": "application/json"} | _authorization(settings)
         if settings.gzip:
             self._headers["Content-Encoding"] = "gzip"
 
     def post(self, lines: bytes) -> Answer:
-        response = _translated(self._settings, lambda: self._write(lines))
+        """The answer to a write. Raises NotConnected when there is none."""
+        body = gzip.compress(lines, _GZIP_LEVEL) if self._settings.gzip else lines
+        timeout = urllib3.Timeout(total=self._settings.timeout_s)
+        try:
+            response = self._connections.urlopen(
+                "POST", self._path, body, self._headers, retries=False, redirect=False, timeout=timeout
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise NotConnected(_trouble(self._settings, error)) from error
         return Answer(response.status, response.data.decode("utf-8", "replace"))
 
-    def _write(self, lines: bytes) -> urllib3.BaseHTTPResponse:
-        return self._pool.request("POST", self._url, body=_packed(lines, self._settings), headers=self._headers)
-
     def close(self) -> None:
-        self._pool.clear()
+        """Let go of the connections."""
+        self._manager.clear()
+
+
+def _manager(settings: InfluxSettings) -> urllib3.PoolManager:
+    """Connections as the database's client makes them; its write service would cost twice what they do."""
+    authority = str(settings.ca_path) if settings.ca_path else None
+    if settings.version == 1:
+        return urllib3.PoolManager(ca_certs=authority)
+    client: Any = InfluxDBClient(settings.url, "", org=settings.org, ssl_ca_cert=authority)
+    manager: urllib3.PoolManager = client.api_client.rest_client.pool_manager
+    return manager
+
+
+def _path(settings: InfluxSettings) -> str:
+    prefix = urlsplit(settings.url).path.rstrip("/")
+    if settings.version == 1:
+        return f"{prefix}/write?{urlencode({'db': settings.database, 'precision': 'ns'})}"
+    query = {"org": settings.org, "bucket": settings.bucket, "precision": "ns"}
+    return f"{prefix}/api/v2/write?{urlencode(query)}"
 
 
 def _authorization(settings: InfluxSettings) -> dict[str, str]:
@@ -156,20 +122,10 @@ def _authorization(settings: InfluxSettings) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(f'{settings.user}:{password}'.encode()).decode()}"}
 
 
-def _packed(lines: bytes, settings: InfluxSettings) -> bytes:
-    return gzip.compress(lines, _GZIP_LEVEL) if settings.gzip else lines
-
-
-def _translated(settings: InfluxSettings, call: Callable[[], T]) -> T:
-    """Connection trouble in our words."""
-    try:
-        return call()
-    except urllib3.exceptions.HTTPError as error:
-        raise NotConnected(_trouble(settings, error)) from error
-
-
 def _trouble(settings: InfluxSettings, error: urllib3.exceptions.HTTPError) -> str:
     refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # by its ancestry it is a TimeoutError, too
     if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
         return f"{settings.url} did not answer within {settings.timeout_s:g} s"
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"no TLS connection to {settings.url}: {error}"
     return f"no connection to {settings.url}: {error}; is the database up, is the url right?"

@@ -50,7 +50,8 @@ class Run:
 
     def chronological(self, column: Column) -> NDArray[np.intp] | None:
         """The order in which the parts of an arranged column run forward in time; None = they do."""
-        back = np.setdiff1d(np.flatnonzero(column.time[1:] < column.time[:-1]) + 1, self._starts)
+        back = np.flatnonzero(column.time[1:] < column.time[:-1]) + 1
+        back = np.setdiff1d(back, self._starts) if len(back) else back
         if not len(back):
             return None
         order = np.arange(len(column))
