@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NoReturn
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from gateway.opcua.subscription import Subscription, Subscriptions
     from gateway.status import SourceStatus
 
-MOST_IN_FLIGHT = 100
-"""PublishRequests at the server; most servers refuse more, or fewer, and say so."""
+MOST_IN_FLIGHT = 30
+"""PublishRequests at the server; many servers allow 20 to 100 a session, and those that allow fewer say so."""
 
 MARGIN_S = 2.0
 """What a keep-alive may be late."""
@@ -94,7 +95,7 @@ class Publisher:
         self._on_loss = on_loss
         self._on_overflow = on_overflow
         self._depth = self._allowed = MOST_IN_FLIGHT
-        self._round_trip_s = 0.0  # as last measured
+        self._round_trips: deque[float] = deque(maxlen=3)  # as last measured; one alone may be our own slowness
         self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
@@ -122,14 +123,15 @@ class Publisher:
             began = monotonic()
             try:
                 await self._session.values([_STATE])
-                self._round_trip_s = monotonic() - began
+                self._round_trips.append(monotonic() - began)
             except NoAnswer as error:  # whether the server lives, its keep-alives say
                 _log.debug("round trip not measured", source=self._intake.source, reason=str(error))
             await asyncio.sleep(_MEASURE_S)
 
     def _ask(self) -> None:
         """Have as many requests at the server as it allows; the first one carries the acknowledgements."""
-        self._depth = min(in_flight(self._subscriptions.by_id.values(), self._round_trip_s), self._allowed)
+        round_trip_s = min(self._round_trips, default=0.0)
+        self._depth = min(in_flight(self._subscriptions.by_id.values(), round_trip_s), self._allowed)
         while len(self._asked) < self._depth:
             request = ua.PublishRequest()
             request.Parameters.SubscriptionAcknowledgements = [

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 NODE = ROOT / "tests" / "integration" / "node"
 START_S = 60.0
 POLL_S = 0.1
+JUDGE_S = 0.3  # broker and database live in this very process: judging must leave them time
 RECOVERING_S = 4.0
 
 
@@ -262,9 +263,10 @@ class Scene:
         """Return when every change up to a time is delivered or announced, or when nothing comes any more."""
         least, since = self._owed(until), monotonic()
         while least and monotonic() < since + patience_s:
-            await asyncio.sleep(POLL_S)
-            if self._owed(until) < least:
-                least, since = self._owed(until), monotonic()
+            await asyncio.sleep(JUDGE_S)
+            owed = self._owed(until)
+            if owed < least:
+                least, since = owed, monotonic()
 
     def _owed(self, until: int) -> int:
         return sum(verdict.lost - verdict.announced for verdict in self.verdicts(until))

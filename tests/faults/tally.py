@@ -91,8 +91,9 @@ class Tally:
         )
 
     def _announced(self, missing: Rows) -> int:
-        pairs = zip(missing["tag"].tolist(), missing["number"].tolist(), strict=True)
-        covered = np.fromiter((pair in self.refused for pair in pairs), np.bool_, len(missing))
+        covered = np.zeros(len(missing), np.bool_)
+        for tag, number in self.refused:
+            covered |= (missing["tag"] == tag) & (missing["number"] == number)
         for gap in self.gaps:
             within = (missing["time"] >= gap.start) & (missing["time"] <= gap.end)
             if gap.tags is not None:
