@@ -17,10 +17,12 @@ from conche.failure import MISUSED, Failure
 from conche.places import Pki, Server
 
 if TYPE_CHECKING:  # the room is slow to import
+    from gateway.opcua.probe import Offer
     from gateway.opcua.settings import SourceSettings
     from gateway.values import Tag
 
 _COLUMNS = ("PATH", "NODE", "TYPE", "UNIT", "ACCESS")
+_TERMS = ("SENT", "SAMPLED", "QUEUE", "REFUSED")
 _TYPES = {  # whose names have more than one capital letter (OPC 10000-6, 5.1.2)
     name.upper(): name
     for name in (
@@ -41,11 +43,13 @@ def browse(  # noqa: PLR0913 - the arguments of a command
     user: Annotated[str, typer.Option(help=f"User name; the password is taken from {_PASSWORD}.")] = "",
     policy: Annotated[str, typer.Option(help="Security policy: best, None, Basic256Sha256, …")] = "best",
     mode: Annotated[str, typer.Option(help="Security mode: SignAndEncrypt or Sign.")] = "SignAndEncrypt",
+    monitor: Annotated[bool, typer.Option(help="Also ask how often the server would sample and send them.")] = False,
     pki: Pki,
 ) -> None:
     """List the variables that an OPC UA server offers: browse path, NodeId, type, unit, access.
 
-    Patterns are those of a gateway's settings, so this shows what `include` and `exclude` will take.
+    Patterns are those of a gateway's settings, so this shows what `include` and `exclude` will take; with --monitor
+    also what becomes of its default publishing and sampling interval (in ms) and queue size.
     """
     from gateway.contract import GatewayError  # noqa: PLC0415
 
@@ -54,12 +58,12 @@ def browse(  # noqa: PLR0913 - the arguments of a command
     security = {"policy": policy, "mode": mode, "user": user, "password": password}
     settings = _settings({"url": url, "security": security, "include": include or ["**"], "exclude": exclude or []})
     try:
-        tags = asyncio.run(_discover(settings, pki))
+        rows = asyncio.run(_discover(settings, pki, monitor=monitor))
     except GatewayError as error:
         raise Failure(str(error)) from error
-    for line in aligned([_COLUMNS, *map(row, tags)]):
+    for line in aligned([_COLUMNS + _TERMS if monitor else _COLUMNS, *rows]):
         typer.echo(line)
-    typer.echo(f"{len(tags)} variables", err=True)
+    typer.echo(f"{len(rows)} variables", err=True)
 
 
 def _settings(given: dict[str, Any]) -> SourceSettings:
@@ -72,18 +76,23 @@ def _settings(given: dict[str, Any]) -> SourceSettings:
         raise Failure("; ".join(problems), MISUSED) from error
 
 
-async def _discover(settings: SourceSettings, pki: Path) -> list[Tag]:
+async def _discover(settings: SourceSettings, pki: Path, *, monitor: bool) -> list[tuple[str, ...]]:
     from gateway.naming import Naming, NamingSettings  # noqa: PLC0415
     from gateway.opcua.browse import find_variables  # noqa: PLC0415
     from gateway.opcua.describe import describe  # noqa: PLC0415
     from gateway.opcua.patterns import Selection  # noqa: PLC0415
+    from gateway.opcua.probe import probe  # noqa: PLC0415
     from gateway.opcua.session import Session  # noqa: PLC0415
 
     session = await Session.connect(settings, pki)
     try:
         found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
         described = await describe(session, found, settings.name, Naming(NamingSettings()))
-        return sorted(described.tags, key=lambda tag: tag.path)
+        tags = sorted(described.tags, key=lambda tag: tag.path)
+        if not monitor:
+            return [row(tag) for tag in tags]
+        offers = await probe(session, settings, tags)
+        return [row(tag) + terms(offer) for tag, offer in zip(tags, offers, strict=True)]
     finally:
         await session.close()
 
@@ -93,6 +102,13 @@ def row(tag: Tag) -> tuple[str, ...]:
     access = "".join(("r", "w" if tag.writable else "", "h" if tag.historised else ""))
     kind = "Enumeration" if tag.enum else _TYPES.get(tag.data_type.name, tag.data_type.name.capitalize())
     return ("/".join(tag.path), tag.node, kind, tag.unit, access)
+
+
+def terms(offer: Offer) -> tuple[str, ...]:
+    """On which terms a server would monitor a tag, as the columns of the list; only the reason where it would not."""
+    if not offer.queue_size:
+        return ("", "", "", offer.refused)
+    return (f"{offer.publishing_ms:g}", f"{offer.sampling_ms:g}", f"{offer.queue_size}", offer.refused)
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

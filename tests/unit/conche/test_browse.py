@@ -62,6 +62,12 @@ def test_every_variable_is_listed_with_node_type_unit_and_access(url, tmp_path):
     ]
 
 
+def test_a_server_is_asked_on_which_terms_it_would_monitor(url, tmp_path):
+    heads, count, level = listed(url, "PLC/*", "--monitor", "--pki", str(tmp_path))
+    assert heads == ["PATH", "NODE", "TYPE", "UNIT", "ACCESS", "SENT", "SAMPLED", "QUEUE", "REFUSED"]
+    assert count[-3:] == level[-3:] == ["250", "250", "1000"], "asyncua samples as it publishes"
+
+
 def test_patterns_choose_as_in_the_gateways_settings(url, tmp_path):
     assert [row[0] for row in listed(url, "PLC/**", "--exclude", "**/Count", "--pki", str(tmp_path))] == [
         "PATH",

@@ -294,13 +294,14 @@ async def test_what_a_server_would_grant_is_asked_without_leaving_anything_behin
         "name": "probe",
         "url": server.url,
         "roots": [hall.name],
+        "security": {"policy": "None"},
         "queue_size": 9,
         "items": [{"match": ["**/Slow"], "publishing_interval_ms": 50}],
     }
     settings = SourceSettings.model_validate(wanted)
     session = await Session.connect(settings, tmp_path)
     found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
-    tags = await describe(session, found, settings.name, NAMING)
+    tags = (await describe(session, found, settings.name, NAMING)).tags
     strange = replace(tags[0], node="nsu=urn:test:plant;s=Nothing", path=("Nothing",))
     fast, slow, nothing = await probe(session, settings, [*sorted(tags, key=lambda tag: tag.path), strange])
     assert (fast.publishing_ms, fast.queue_size, fast.refused) == (250, 9, "")
