@@ -184,4 +184,6 @@ def _gateway(
     from gateway import reload, settings  # noqa: PLC0415
 
     parse = partial(reload.parse_change, running=running) if running else settings.parse
-    return findings.parse(findings.load(file, environment), parse, settings.SettingsError)
+    return findings.parse(
+        findings.load(file, environment), lambda data: parse(data, folder=file.parent), settings.SettingsError
+    )

@@ -28,6 +28,10 @@ from gateway.values import Tag
 SOURCE = "source"
 """The part that every tag has: the name of its server in the settings."""
 
+UNIT = "unit"
+"""The engineering unit of a value, as InfluxDB has it among its tags: no part that naming gives."""
+
+_OWN = {SOURCE: "the name of the server", UNIT: "the engineering unit of a value"}
 _PART = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
@@ -109,9 +113,10 @@ class NamingSettings(BaseModel):
         return paths
 
     @model_validator(mode="after")
-    def _source_is_taken(self) -> Self:
-        if SOURCE in self.constants or any(SOURCE in path.gives() for path in self.paths):
-            raise ValueError(f"{{{SOURCE}}} is the name of the server and cannot be given: choose another word")
+    def _own_parts_are_taken(self) -> Self:
+        for part, meaning in _OWN.items():
+            if part in self.constants or any(part in path.gives() for path in self.paths):
+                raise ValueError(f"{{{part}}} is {meaning} and cannot be given: choose another word")
         return self
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from gateway.journal import JournalSettings
@@ -68,9 +69,9 @@ def plan(old: GatewaySettings, new: GatewaySettings) -> Plan:
     )
 
 
-def parse_change(data: Mapping[str, Any], running: GatewaySettings) -> GatewaySettings:
-    """Settings that the running gateway can go on with. Raises SettingsError with every problem."""
-    settings = parse(data)
+def parse_change(data: Mapping[str, Any], running: GatewaySettings, folder: Path = Path()) -> GatewaySettings:
+    """Settings, as parse() reads them, that the running gateway can go on with. Raises SettingsError."""
+    settings = parse(data, folder)
     problems = [Problem(path, _NEEDS_RESTART) for path in _FIXED if _at(settings, path) != _at(running, path)]
     if problems:
         raise SettingsError(problems)

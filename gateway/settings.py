@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +20,7 @@ from gateway.naming import Naming, NamingSettings
 from gateway.notify.settings import Contacts, NotifySettings, OutboxSettings
 from gateway.opcua.settings import SourceSettings
 from gateway.page.settings import PageSettings
+from gateway.paths import FOLDER
 from gateway.rules.checks import rule_problems
 from gateway.rules.settings import RuleSettings
 from gateway.sinks.historian import HistorianSettings
@@ -71,17 +75,41 @@ class GatewaySettings(BaseModel):
     page: PageSettings = Field(default=PageSettings(), description="The page, /health and /metrics")
 
 
-def parse(data: Mapping[str, Any]) -> GatewaySettings:
-    """Settings from plain data (YAML already read, environment filled in). Raises SettingsError with every problem."""
+def parse(data: Mapping[str, Any], folder: Path = Path()) -> GatewaySettings:
+    """Settings from plain data (YAML already read, environment filled in). Raises SettingsError with every problem.
+
+    What the settings name to be read is looked for from `folder` on.
+    """
     try:
-        settings = GatewaySettings.model_validate(data)
+        settings = GatewaySettings.model_validate(data, context={FOLDER: folder})
     except ValidationError as error:
-        problems = [Problem(_place(e["loc"], data), e["msg"]) for e in error.errors()]
+        problems = _found(error, data)
         raise SettingsError([*problems, *_further_problems(data, problems)]) from error
     problems = [Problem(path, message) for path, message in _problems(settings)]
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _found(error: ValidationError, data: Mapping[str, Any]) -> list[Problem]:
+    """All that is wrong. Beside an unknown key pydantic looks at no section as a whole: that comes without the key."""
+    problems = [Problem(_place(e["loc"], data), e["msg"]) for e in error.errors()]
+    unknown = [_place(e["loc"], data) for e in error.errors() if e["type"] == "extra_forbidden"]
+    try:
+        GatewaySettings.model_validate(_without(data, unknown))
+    except ValidationError as behind:
+        further = (Problem(_place(e["loc"], data), e["msg"]) for e in behind.errors())
+        return list(dict.fromkeys([*problems, *further]))
+    return problems
+
+
+def _without(data: Mapping[str, Any], places: Sequence[Location]) -> dict[str, Any]:
+    """A copy of the data that lacks some keys."""
+    rest: Any = deepcopy(data)
+    for *way, key in places:
+        section = reduce(getitem, way, rest)
+        section.pop(key, None)  # two names of one section (YAML) are one
+    return dict(rest)
 
 
 def _place(location: Location, data: object) -> Location:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from gateway.paths import Beside
+
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
@@ -71,7 +73,7 @@ class QueueSettings(_Settings):
 
     sender: Mailbox = Field(alias="from", description="Who the mails come from: Name <address>")
     reply_to: Mailbox | None = Field(default=None, description="Where answers go when not to the sender")
-    templates: Path | None = Field(default=None, description="Folder of own texts; each replaces the shipped one")
+    templates: Beside = Field(default=None, description="Folder of own texts; each replaces the shipped one")
     attempts: int = Field(default=100, ge=1, description="Tries of a mail while the peer is away; then a dead letter")
     first_retry_s: float = Field(
         default=5.0, gt=0, description="Longest pause after the first failed try; it doubles each time"
@@ -113,7 +115,7 @@ class SmtpSettings(QueueSettings):
     host: str = Field(min_length=1, description="Name or address of the mail server")
     port: int | None = Field(default=None, ge=1, le=65535, description="587 for starttls, 465 for tls, 25 for none")
     security: Literal["starttls", "tls", "none"] = Field(default="starttls", description="How the link is encrypted")
-    ca: Path | None = Field(default=None, description="PEM file of the authority to trust instead of the system's")
+    ca: Beside = Field(default=None, description="PEM file of the authority to trust instead of the system's")
     user: str | None = Field(default=None, description="User name; without: no login")
     password: SecretStr | None = Field(default=None, description="Password of the user; never sent in clear")
     timeout_s: float = Field(default=10.0, gt=0, description="For a connect and for an answer")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from gateway.paths import Beside
 
 _ADDRESS = r"^opc\.tcp://[^\s/]+(/\S*)?$"
 
@@ -46,7 +47,7 @@ class SecuritySettings(BaseModel):
     )
     user: str = Field(default="", description="User name; empty: anonymous.")
     password: SecretStr = Field(default=SecretStr(""), description="Password of the user. Never sent in clear text.")
-    server_certificate: Path | None = Field(
+    server_certificate: Beside = Field(
         default=None,
         description="File (PEM or DER) of the only certificate that is accepted. Without: those that were approved.",
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from gateway.contract import NotConnected
+from gateway.paths import Beside
 
 _ADVICE = {
     0x84: "set broker.protocol to the version that it speaks",
@@ -38,11 +38,9 @@ class TlsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ca_path: Path | None = Field(default=None, description="PEM file of the authority to trust; without: the system's.")
-    certificate_path: Path | None = Field(
-        default=None, description="PEM file of the client certificate, if one is asked."
-    )
-    key_path: Path | None = Field(default=None, description="PEM file of its key, if not in the same file.")
+    ca_path: Beside = Field(default=None, description="PEM file of the authority to trust; without: the system's.")
+    certificate_path: Beside = Field(default=None, description="PEM file of the client certificate, if one is asked.")
+    key_path: Beside = Field(default=None, description="PEM file of its key, if not in the same file.")
 
     def context(self) -> ssl.SSLContext:
         """A client context. Raises OSError or ssl.SSLError when a file cannot be used."""

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from functools import partial
 
 from gateway.contract import Catalogue, NotConnected, Rejected
-from gateway.naming import Naming, NamingError, fill
+from gateway.naming import UNIT, Naming, NamingError, fill
 from gateway.sinks.influx_http import Answer, InfluxSettings, Poster
 from gateway.sinks.line_protocol import Lines, Series, SeriesRun, encode, event_line, gap_line
 from gateway.sinks.tag_table import TagTable
@@ -18,7 +18,6 @@ from gateway.values import Batch, Tag
 
 __all__ = ["Influx", "InfluxSettings", "Verdict", "verdict"]
 
-_UNIT = "unit"
 _PROBES = 100  # requests spent on one search; at least one refused line is found, delivery sends the rest again
 _CONFLICT = re.compile(
     r'field type conflict: input field \\?"(?P<field>.+?)\\?" on measurement \\?"(?P<measurement>.+?)\\?" is type'
@@ -72,7 +71,7 @@ class Influx:
     """Writes each batch as line protocol with nanoseconds; a repeated batch replaces itself."""
 
     def __init__(self, name: str, settings: InfluxSettings, naming: Naming) -> None:
-        known = [tag for tag in settings.tags if tag != _UNIT]
+        known = [tag for tag in settings.tags if tag != UNIT]
         naming.require(settings.measurement, *(f"{{{tag}}}" for tag in known))
         self.name = name
         self._settings = settings
@@ -107,7 +106,7 @@ class Influx:
         self._worker.close()
 
     def _make(self, tag: Tag) -> Series:
-        names = self._naming.of(tag) | {_UNIT: tag.unit}
+        names = self._naming.of(tag) | {UNIT: tag.unit}
         measurement = fill(self._settings.measurement, names)
         if not measurement or measurement.startswith("#"):
             raise NamingError(f"{measurement!r} cannot be a measurement: it is empty or would be a comment")

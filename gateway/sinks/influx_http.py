@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 from base64 import b64encode
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from gateway.contract import NotConnected
 from gateway.naming import Template
+from gateway.paths import Beside
 
 _GZIP_LEVEL = 1  # a fifth of the size for a third of the time of the default
 _TEXT = "text/plain; charset=utf-8"
@@ -39,7 +39,7 @@ class InfluxSettings(BaseModel):
     database: str = Field(default="", description="Database; version 1.")
     user: str | None = Field(default=None, description="User name; version 1. Without: no login.")
     password: SecretStr | None = Field(default=None, description="Password of the user; version 1.")
-    ca_path: Path | None = Field(default=None, description="PEM file of the authority to trust; without: the system's.")
+    ca_path: Beside = Field(default=None, description="PEM file of the authority to trust; without: the system's.")
     gzip: bool = Field(default=False, description="Compress: worth it on a thin uplink only.")
     measurement: Template = Field(default="{group}", description="Measurement of a tag.")
     tags: tuple[str, ...] = Field(

@@ -61,3 +61,33 @@ def test_no_error_shows_a_password(demo: dict[str, Any]) -> None:
         parse(demo)
     assert "hunter2" not in repr(caught.value)
     assert "hunter2" not in repr(caught.value.__cause__)
+
+
+def test_what_is_missing_is_said_also_beside_a_key_that_does_not_exist(demo: dict[str, Any]) -> None:
+    demo["sinks"].append({"kind": "influx", "bukket": "x"})
+    found = problems(demo)
+    assert found["sinks.3.bukket"] == "Extra inputs are not permitted"
+    assert "needs org and bucket and token" in found["sinks.3"]
+
+
+def test_what_is_read_lies_beside_the_settings_and_what_is_written_does_not(
+    demo: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "texts").mkdir()
+    demo["sources"][0]["security"] = {"server_certificate": "pki/plc.der"}
+    demo["sinks"][1]["broker"]["tls"] = {"ca_path": "/etc/ca.pem", "certificate_path": "~/own.pem"}
+    demo["notify"]["templates"] = "texts"
+    settings = parse(demo, tmp_path)
+    assert settings.sources[0].security.server_certificate == tmp_path / "pki" / "plc.der"
+    assert settings.sinks[1].broker.tls.ca_path == Path("/etc/ca.pem")
+    assert settings.sinks[1].broker.tls.certificate_path == Path.home() / "own.pem"
+    assert settings.notify.templates == tmp_path / "texts"
+    assert settings.state == Path("var/gateway")
+    assert settings.notify.folder == Path("var/outbox")
+
+
+@pytest.mark.parametrize(("part", "meaning"), [("unit", "the engineering unit"), ("source", "the name of the server")])
+def test_a_part_that_has_a_meaning_of_its_own_cannot_be_given(demo: dict[str, Any], part: str, meaning: str) -> None:
+    demo["naming"]["paths"][1]["match"] = f"Machines/{{line}}/Components/{{station}}/{{{part}}}/{{group}}/{{tag}}"
+    demo["naming"]["paths"][1]["set"] = {}
+    assert meaning in problems(demo)["naming"]

@@ -11,8 +11,8 @@ from gateway.naming import Naming, NamingError, NamingSettings, fill, parts
 SHIPPED = [
     "Machines/{line}/Components/{station}/{group}/{tag}",
     {
-        "match": "Machines/{line}/Components/{station}/Components/{unit}/{group}/{tag}",
-        "set": {"tag": "{unit}{tag}"},
+        "match": "Machines/{line}/Components/{station}/Components/{module}/{group}/{tag}",
+        "set": {"tag": "{module}{tag}"},
     },
     {"match": "Machines/{line}/{group}/{tag}", "set": {"station": "{line}"}},
     {"match": "Warehouse/{station}/{tag}", "set": {"line": "Warehouse", "group": "Stock"}},
