@@ -100,6 +100,9 @@ def _of_machine(faults: Iterable[str]) -> list[str]:
     return [fault for fault in faults if "." not in fault]
 
 
-def argument(name: str, words: str, type_: ua.VariantType = _STRING) -> ua.Argument:
+def argument(name: str, words: str, type_: ua.VariantType = _STRING, *, is_array: bool = False) -> ua.Argument:
     """An argument of a method."""
-    return ua.Argument(Name=name, DataType=standard(type_.value), ValueRank=-1, Description=text(words))
+    rank, sizes = (1, [0]) if is_array else (-1, [])
+    return ua.Argument(
+        Name=name, DataType=standard(type_.value), ValueRank=rank, ArrayDimensions=sizes, Description=text(words)
+    )

@@ -21,6 +21,7 @@ from opcua_server.model.standard import describe_namespace, fill_server_object
 from opcua_server.model.types import TYPES_URI, Types, build_types
 from opcua_server.operation import Operation, build_methods
 from opcua_server.pacer import Pacer
+from opcua_server.recall import build_recall
 from opcua_server.security import load_identity, load_users
 from opcua_server.services.history import HistoryReading
 from opcua_server.services.stack import APPLICATION_URI, Stack, quiet_asyncua
@@ -28,7 +29,7 @@ from opcua_server.settings import ServerSettings
 from opcua_server.simulation import SIMULATION, SPEED
 from opcua_server.snapshot import Keeper
 from opcua_server.twin import Twin
-from plant_model.layout import unit_path, units
+from plant_model.layout import WAREHOUSE, unit_path, units
 from plant_model.plant import Plant
 from plant_model.signals import Signal, signals
 from plant_model.spec import PlantSpec
@@ -90,6 +91,7 @@ class PlantServer:
         build_methods(builder, stack.services, instances.objects[SPEED.path[:-1]], operation)
         machines = {name: unit_path(self._spec, name, station) for name, station in units(self._spec).items()}
         build_commands(builder, stack.services, instances.objects, machines, Commands(self._pacer))
+        build_recall(builder, stack.services, instances.objects[(WAREHOUSE,)], self._pacer)
         stack.services.attribute_service.on_write(builder.id(SPEED.node), operation.set_speed)
         gc.freeze()  # the address space stays: the collector need not look at it again and again
         self._opened.callback(gc.unfreeze)

@@ -41,6 +41,22 @@ class Shipment(NamedTuple):
     cases: int
 
 
+class Packed(NamedTuple):
+    """Cases of a packed lot, and how many of them are still here."""
+
+    lot: str
+    cases: int
+    in_stock: int
+
+
+class Recall(NamedTuple):
+    """What a recall of a lot is about: where it went, and what it was made from."""
+
+    packed: tuple[Packed, ...]
+    shipments: tuple[Shipment, ...]
+    deliveries: Mapping[str, float]  # kg by delivery, first stock or folded lot
+
+
 class Genealogy:
     """Folds the lots that left the plant long ago, once a day."""
 
@@ -100,6 +116,16 @@ def shipments(state: PlantState, lot: str) -> list[Shipment]:
     """Who got cases that hold some of a lot."""
     held = fate(state, lot).cases
     return [Shipment(name, *shipped) for name in held for shipped in state.lots[name].shipped]
+
+
+def recall(state: PlantState, lot: str) -> Recall:
+    """All cases and customers that hold some of a lot, from a delivery to a packed lot, and the deliveries in it."""
+    lots = {name: state.lots[name] for name in fate(state, lot).cases}
+    packed = tuple(
+        Packed(name, record.cases, record.cases - sum(cases for _, _, cases in record.shipped))
+        for name, record in lots.items()
+    )
+    return Recall(packed, tuple(shipments(state, lot)), origins(state, lot))
 
 
 def masses(state: PlantState) -> dict[str, float]:

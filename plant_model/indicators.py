@@ -11,7 +11,7 @@ import numpy as np
 from plant_model.activity import Element
 from plant_model.kpi import Kpis, Losses, elements, kpis, losses
 from plant_model.layout import units
-from plant_model.linekpis import LAST, Capability, LineKpis, capability, line_table
+from plant_model.linekpis import LAST, Capability, LineKpis, capability, line_table, rolling_kpis
 from plant_model.overview import tag
 from plant_model.packml import State
 from plant_model.sensing import Sensor
@@ -41,11 +41,10 @@ class Indicators(NamedTuple):
 
 
 class LineIndicators(NamedTuple):
-    """What is told of the line: in the window, of the last shift, and of the last order that is done."""
+    """What is told of the line: in the window, and of the last shift."""
 
     window: LineKpis
     last_shift: float  # OEE
-    last_order: float  # OEE
     capability: Mapping[str, Capability]
 
 
@@ -62,6 +61,7 @@ class Board:
         self._found: dict[str, Indicators] = {}
         self._energy: dict[str, float] = {}
         self._line: LineIndicators
+        self._order: tuple[PlantState, tuple[float, ...], float] | None = None
 
     def station(self, state: PlantState, name: str) -> Indicators:
         """The indicators of a station."""
@@ -101,15 +101,21 @@ class Board:
         return Indicators(kpis(row, compared), elements(row), losses(row), kpis(shift), kpis(ever))
 
     def _line_indicators(self, state: PlantState) -> LineIndicators:
-        spec = self._spec
-        shifts, orders = line_table(spec, state, "last shift"), line_table(spec, state, "orders")
-        done = [order for order in orders if order.end < state.agenda.now]
+        spec, first, last = self._spec, state.marks[0], state.marks[-1]
+        shifts = line_table(spec, state, "last shift")
         return LineIndicators(
-            line_table(spec, state, "rolling")[0].kpis,
+            rolling_kpis(spec, first, last),
             shifts[0].kpis.oee if shifts else np.nan,
-            done[-1].kpis.oee if done else np.nan,
-            capability(spec, state.marks[-1].measured, state.marks[0].measured),
+            capability(spec, last.measured, first.measured),
         )
+
+    def last_order(self, state: PlantState) -> float:
+        """OEE of the line for the last order that is closed, NaN without one; computed anew when a machine turns."""
+        begun = tuple([unit.orders[-1].time for unit in state.units.values() if unit.orders])
+        if self._order is None or self._order[0] is not state or self._order[1] != begun:
+            closed = [order.kpis.oee for order in line_table(self._spec, state, "orders") if order.closed]
+            self._order = state, begun, closed[-1] if closed else np.nan
+        return self._order[2]
 
 
 def window(first: Mapping[str, bytes], last: Mapping[str, bytes], members: Sequence[str]) -> Row:
@@ -206,11 +212,15 @@ def line_indicators(spec: PlantSpec) -> tuple[Sensor[LineIndicators], ...]:
     )
     return (
         tag("Performance", "OEELastShift", lambda v: 100 * v.last_shift, "OEE index of the last shift", **SHARE),
-        tag("Performance", "OEELastOrder", lambda v: 100 * v.last_order, "OEE index of the last order", **SHARE),
         *(_ratio(name, field, words, high=1000.0) for name, (field, words) in OF_LINE.items()),
         turns,
         *(row for name in spec.quality for row in _capability(name)),
     )
+
+
+def order_indicators() -> tuple[Sensor[float], ...]:
+    """The row of the line that looks at its last closed order."""
+    return (tag("Performance", "OEELastOrder", lambda oee: 100 * oee, "OEE index of the last closed order", **SHARE),)
 
 
 def _capability(quality: str) -> Iterator[Sensor[LineIndicators]]:

@@ -14,8 +14,8 @@ from plant_model.laboratory import machine_capability, process_capability
 from plant_model.layout import units
 from plant_model.ledgers import Spread, Turnover
 from plant_model.spec import PlantSpec
-from plant_model.state import PlantState
-from plant_model.tally import Count, Row, turnover
+from plant_model.state import Mark, PlantState
+from plant_model.tally import Count, Row, turnover, unpacked
 from plant_model.windows import Line, Window, table
 
 YEAR_H = 8760.0
@@ -52,6 +52,7 @@ class Stretch(NamedTuple):
     start: float
     end: float
     kpis: LineKpis
+    closed: bool = True  # whether nobody is at it any more
 
 
 def line_table(spec: PlantSpec, state: PlantState, window: Window) -> list[Stretch]:
@@ -66,6 +67,14 @@ def line_table(spec: PlantSpec, state: PlantState, window: Window) -> list[Stret
     one = lines[0]
     found = line_kpis(went, row, len(narrow), (one.end - one.start) / 3600.0)
     return [Stretch(one.label, one.start, one.end, found)]
+
+
+def rolling_kpis(spec: PlantSpec, first: Mark, last: Mark) -> LineKpis:
+    """The KPIs between two full hours."""
+    narrow = _machines(spec)
+    rows = [unpacked(last.tallies[unit]) - unpacked(first.tallies[unit]) for unit in narrow]
+    hours = (last.time - first.time) / 3600.0
+    return line_kpis(last.turnover.since(first.turnover), np.sum(rows, axis=0), len(narrow), hours)
 
 
 def line_kpis(went: Turnover, row: Row, machines: int, hours: float) -> LineKpis:
@@ -116,6 +125,7 @@ def _machines(spec: PlantSpec) -> frozenset[str]:
 def _orders(spec: PlantSpec, lines: list[Line]) -> list[Stretch]:
     """The campaigns whose way through the line is remembered whole, in their order; see `_order`."""
     watched = _machines(spec) | {LAST}
+    present = {line.unit: line for line in lines}.values()  # the last line of each machine
     known = max(next(line.start for line in lines if line.unit == unit) for unit in watched)
     campaigns = [line for line in lines if line.unit == FIRST and line.label]
     found = []
@@ -124,7 +134,8 @@ def _orders(spec: PlantSpec, lines: list[Line]) -> list[Stretch]:
             after = (later.start for later in campaigns[place + 1 :] if later.label == campaign.label)
             until = next(after, math.inf)
             begun = [line for line in lines if line.label == campaign.label and campaign.start <= line.start < until]
-            found.append(_order(spec, campaign, [line for line in begun if line.unit in watched]))
+            order = _order(spec, campaign, [line for line in begun if line.unit in watched])
+            found.append(order._replace(closed=not any(line is one for one in present for line in begun)))
     return found
 
 

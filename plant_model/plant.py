@@ -13,7 +13,18 @@ from plant_model.commands import MODES, names, refusal_of_command, refusal_of_mo
 from plant_model.demand import Demand
 from plant_model.events import PlantEvent
 from plant_model.floor import Floor
-from plant_model.genealogy import Fate, Genealogy, Shipment, UnknownLotError, contents, fate, origins, shipments
+from plant_model.genealogy import (
+    Fate,
+    Genealogy,
+    Recall,
+    Shipment,
+    UnknownLotError,
+    contents,
+    fate,
+    origins,
+    recall,
+    shipments,
+)
 from plant_model.kpi import Cause, time_by_cause
 from plant_model.layout import capacities, conveyors, finished, first_contents, units, watchers
 from plant_model.linekpis import Capability, Stretch, capability, line_table
@@ -108,20 +119,23 @@ class Plant:
         self._floor.settle()
 
     def faults(self) -> Mapping[str, tuple[str, ...]]:
-        """Fault names by machine, for `inject_fault`: its own, then those of its sensors, "<tag>.<kind>"."""
-        return {name: (*unit.failures, *self._sensor_faults.names(name)) for name, unit in self.state.units.items()}
+        """Fault names by machine and store, for `inject_fault`: its own, then those of its sensors, "<tag>.<kind>"."""
+        own = {name: tuple(unit.failures) for name, unit in self.state.units.items()} | dict.fromkeys(
+            self.state.stores, ()
+        )
+        return {name: (*failures, *self._sensor_faults.names(name)) for name, failures in own.items()}
 
     def inject_fault(self, station: str, fault: str, repair_h: float | None = None) -> None:
-        """Stop a machine now, or let a sensor of it fail. The work of the repair is drawn if it is not given.
+        """Stop a machine now, or let a sensor of it or of a store fail. A repair's work is drawn if it is not given.
 
-        PlantError when there is no such machine or fault, or the machine is stopped by one already.
+        PlantError when there is no such place or fault, or the machine is stopped by one already.
         """
-        unit = self._unit(station)
+        unit = None if station in self.state.stores else self._unit(station)
         if fault not in self.faults()[station]:
-            own = (*unit.failures, "Sensors.Dead", "Sensors.Stuck and more: see faults()")
+            own = (*(unit.failures if unit else ()), "Sensors.Dead", "Sensors.Stuck and more: see faults()")
             message = f"{station} has no fault {fault!r}; it has {', '.join(own)}"
             raise PlantError(message)
-        if fault not in unit.failures:
+        if unit is None or fault not in unit.failures:
             self._sensor_faults.command(station, fault)
             return
         if unit.repair is not None:
@@ -205,6 +219,10 @@ class Plant:
     def fate(self, lot: str) -> Fate:
         """Where the mass of a lot went: which cases hold this delivery. PlantError if unknown."""
         return _known(fate, self.state, lot)
+
+    def recall(self, lot: str) -> Recall:
+        """All cases and customers that hold some of a lot, and the deliveries in it. PlantError if unknown."""
+        return _known(recall, self.state, lot)
 
     def shipments(self, lot: str) -> list[Shipment]:
         """Who got cases that hold some of a lot, for a recall. PlantError if unknown."""

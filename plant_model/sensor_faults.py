@@ -21,7 +21,7 @@ class UnknownSensorError(LookupError):
 
 
 class SensorFaults:
-    """The faults of all sensors of a plant. A sensor is named by its node, all of a machine by the machine."""
+    """The faults of all sensors of a plant. A sensor is named by its node, all of a machine or store by its name."""
 
     def __init__(self, spec: PlantSpec, state: PlantState) -> None:
         self._spec, self._state = spec, state
@@ -30,15 +30,15 @@ class SensorFaults:
     def _reader(self) -> Reader:
         return Reader(self._spec)
 
-    def names(self, unit: str) -> tuple[str, ...]:
-        """What `command` understands for a machine: "Zone2Temperature.Dead", "Sensors.Drift", "Sensors.Clear"."""
-        sensors = (ALL, *self._reader.instruments(unit))
+    def names(self, place: str) -> tuple[str, ...]:
+        """What `command` understands for a machine or store: "Zone2Temperature.Dead", "Sensors.Clear" …."""
+        sensors = (ALL, *self._reader.instruments(place))
         return tuple(f"{sensor}.{kind}" for sensor in sensors for kind in KINDS)
 
-    def command(self, unit: str, fault: str) -> None:
+    def command(self, place: str, fault: str) -> None:
         """Do what a name of `names` says."""
         sensor, _, kind = fault.rpartition(".")
-        nodes = self._reader.instruments(unit)
+        nodes = self._reader.instruments(place)
         chosen = tuple(nodes.values()) if sensor == ALL else (nodes[sensor],)
         if kind == MEND:
             self._mend(chosen)
@@ -46,20 +46,22 @@ class SensorFaults:
             self._spoil(chosen, Defect[kind])
 
     def inject(self, target: str, kind: str) -> None:
-        """Let a sensor, or all of a machine, fail from now on."""
+        """Let a sensor, or all of a machine or store, fail from now on."""
         if kind not in Defect.__members__:
             raise UnknownSensorError(f"sensors cannot fail by {kind!r}, but by {', '.join(Defect.__members__)}")
         self._spoil(self._nodes(target), Defect[kind])
 
     def clear(self, target: str) -> None:
-        """Mend a sensor, or all of a machine; one that is not faulty stays as it is."""
+        """Mend a sensor, or all of a machine or store; one that is not faulty stays as it is."""
         self._mend(self._nodes(target))
 
     def _nodes(self, target: str) -> tuple[str, ...]:
-        if target in self._state.units:
+        if target in self._state.units or target in self._state.stores:
             return tuple(self._reader.instruments(target).values())
         if target not in self._reader.instrument_nodes:
-            raise UnknownSensorError(f"there is no sensor {target!r}: give the node of a measured value, or a machine")
+            raise UnknownSensorError(
+                f"there is no sensor {target!r}: give the node of a measured value, a machine or a store"
+            )
         return (target,)
 
     def _spoil(self, nodes: Iterable[str], kind: Defect) -> None:

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from plant_model.capacity import constraint
 from plant_model.climate import Climate, inside
 from plant_model.equipment import STATIONS
-from plant_model.indicators import Board, energy_indicators, line_indicators, station_indicators
+from plant_model.indicators import (
+    Board,
+    energy_indicators,
+    line_indicators,
+    order_indicators,
+    station_indicators,
+)
 from plant_model.instruments import Instruments, Poor
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
 from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
@@ -103,11 +109,14 @@ class Reader:
         """Nodes of the signals that a sensor measures."""
         return self._measured.keys()
 
-    def instruments(self, unit: str) -> dict[str, str]:
-        """The sensors of a machine: node by name of the tag."""
-        place = f"{LINE}.{units(self._spec)[unit]}." + ("" if unit in STATIONS else f"{unit}.")
+    def instruments(self, name: str) -> dict[str, str]:
+        """The sensors of a machine or a store of the warehouse: node by name of the tag."""
+        station = units(self._spec).get(name)
+        place, depth = f"{WAREHOUSE}.{name}.", len(("tag",))
+        if station is not None:
+            place, depth = f"{LINE}.{station}." + ("" if name == station else f"{name}."), len(("group", "tag"))
         parts = {node: node.removeprefix(place).split(".") for node in self._measured if node.startswith(place)}
-        return {names[1]: node for node, names in parts.items() if len(names) == len(("group", "tag"))}
+        return {names[-1]: node for node, names in parts.items() if len(names) == depth}
 
     def readings(self, state: PlantState, nodes: Iterable[str]) -> dict[str, float]:
         """What some sensors show now, by node."""
@@ -212,6 +221,7 @@ def _parts(spec: PlantSpec) -> Iterator[Part]:
     yield Part(LINE, line_path(spec), (*whole_line(spec), *service(), *spending()), _line_look(spec))
     yield Part(LINE, line_path(spec), energy_indicators(), lambda state, _: board.energy(state))
     yield Part(LINE, line_path(spec), line_indicators(spec), lambda state, _: board.line(state))
+    yield Part(LINE, line_path(spec), order_indicators(), lambda state, _: board.last_order(state))
     for name, rows in places(spec).items():
         look = _stock_look(spec, name)
         yield Part(f"{WAREHOUSE}.{name}", (WAREHOUSE, name), rows, look, grouped=False)

@@ -92,6 +92,7 @@ def _material(spec: PlantSpec, name: str, policy: Policy) -> tuple[Sensor[StockV
             "Mass ordered and not yet here",
             **(kg | {"high": 10 * storage.capacity_kg}),
         ),
+        _next_lot(),
         *_turns(),
         *_climate(),
         *_purchasing(),
@@ -118,6 +119,7 @@ def _goods(spec: PlantSpec, name: str, product: Product) -> tuple[Sensor[StockVi
             "Cases that customers wait for",
             type=SignalType.UINT32,
         ),
+        _next_lot(),
         *_turns(),
         *_climate(),
         *_service(name),
@@ -177,6 +179,11 @@ def _service(name: str) -> tuple[Sensor[StockView], ...]:
             type=SignalType.UINT32,
         ),
     )
+
+
+def _next_lot() -> Sensor[StockView]:
+    words = "The lot that leaves next"
+    return _row("LotId", lambda v: v.buffer.lots[0].id if v.buffer.lots else "", words, type=SignalType.STRING)
 
 
 def _turns() -> tuple[Sensor[StockView], ...]:

@@ -92,15 +92,23 @@ class Builder:
         what = Variable(standard(Ids.PropertyType), standard(type_), value, description=words)
         return self.variable(Place(parent, Ids.HasProperty), f"{parent.Identifier!s}.{name}", name, what)
 
-    def method(self, parent: ua.NodeId, name: str, inputs: Sequence[ua.Argument], words: str) -> ua.NodeId:
-        """A method without results."""
+    def method(
+        self,
+        parent: ua.NodeId,
+        name: str,
+        inputs: Sequence[ua.Argument],
+        words: str,
+        outputs: Sequence[ua.Argument] = (),
+    ) -> ua.NodeId:
+        """A method."""
         attributes = _described(ua.MethodAttributes(), words)
         attributes.Executable = attributes.UserExecutable = True
         node = f"{parent.Identifier!s}.{name}"
         added = self._add(Place(parent), node, self._own(name), ua.NodeClass.Method, attributes, ua.NodeId())
-        if inputs:
-            arguments = variant(list(inputs), ua.VariantType.ExtensionObject)
-            self.property(added, "InputArguments", Ids.Argument, arguments)
+        for kind, arguments in (("InputArguments", inputs), ("OutputArguments", outputs)):
+            if arguments:
+                value = variant(list(arguments), ua.VariantType.ExtensionObject)
+                self.property(added, kind, Ids.Argument, value)
         return added
 
     def reference(self, source: ua.NodeId, reference: int, target: ua.NodeId) -> None:

@@ -31,11 +31,15 @@ class StateError(Exception):
 
 @dataclass(frozen=True)
 class Method:
-    """A method of one object. `work` takes the arguments' values and may raise ArgumentError or StateError."""
+    """A method of one object.
+
+    `work` takes the arguments' values, returns the results if the method has some, and may raise ArgumentError or
+    StateError.
+    """
 
     object: ua.NodeId
     types: tuple[ua.VariantType, ...]
-    work: Callable[..., Awaitable[None]]
+    work: Callable[..., Awaitable[list[ua.Variant] | None]]
 
 
 def check_arguments(arguments: list[ua.Variant], types: tuple[ua.VariantType, ...]) -> ua.CallMethodResult | None:
@@ -95,11 +99,11 @@ async def _run(method: Method, arguments: list[ua.Variant]) -> ua.CallMethodResu
         return refused
     results = [_GOOD] * len(arguments)
     try:
-        await method.work(*(argument.Value for argument in arguments))
+        outputs = await method.work(*(argument.Value for argument in arguments))
     except ArgumentError as error:
         results[error.index] = status(error.status)
         return ua.CallMethodResult(StatusCode=status("BadInvalidArgument"), InputArgumentResults=results)
     except StateError as error:
         _log.info("a call was refused", reason=str(error))
         return _refused("BadInvalidState")
-    return ua.CallMethodResult(InputArgumentResults=results)
+    return ua.CallMethodResult(InputArgumentResults=results, OutputArguments=outputs or [])

@@ -68,6 +68,15 @@ async def test_a_failed_sensor_shows_its_status_until_it_is_mended(serve: Serve)
     assert seen == ["BadSensorFailure", "UncertainLastUsableValue", "Good"]
 
 
+async def test_a_sensor_of_the_warehouse_fails_like_one_of_a_machine(serve: Serve) -> None:
+    async with serve() as served, served.user() as client:
+        await call(client, "InjectFault", "Beans", "Humidity.Dead")
+        assert set(served.server._pacer.twin.plant.state.sensor_faults) == {"Warehouse.Beans.Humidity"}
+        with pytest.raises(ua.UaStatusCodeError) as refused:
+            await call(client, "InjectFault", "Beans", "Level.Dead")
+    assert refused.value.code == ua.StatusCodes.BadInvalidArgument
+
+
 class Mailbox:
     def __init__(self) -> None:
         self.events: asyncio.Queue[Any] = asyncio.Queue()

@@ -38,6 +38,21 @@ def test_a_case_of_dark_names_its_bean_lots_and_milk_its_milk_powder() -> None:
     assert "MilkPowder" in {material(plant, lot) for lot in plant.origins(packed(plant, "Milk").id)}
 
 
+def test_a_recall_names_all_cases_customers_and_deliveries() -> None:
+    plant = ran(10)
+    beans = (name for name, lot in plant.state.lots.items() if lot.material == "Beans" and not lot.sources)
+    delivery = next(lot for lot in beans if plant.shipments(lot))
+    found = plant.recall(delivery)
+    assert [packed.lot for packed in found.packed] == list(plant.fate(delivery).cases)
+    for packed in found.packed:
+        gone = sum(one.cases for one in found.shipments if one.lot == packed.lot)
+        assert packed.cases - packed.in_stock == gone
+        assert delivery in plant.recall(packed.lot).deliveries
+    stores = [plant.state.buffers[f"Finished{product}"] for product in SPEC.products]
+    here = {lot.id: lot.cases for store in stores for lot in (*store.lots, *store.transit)}
+    assert all(here.get(packed.lot, 0) == packed.in_stock for packed in found.packed)
+
+
 def test_the_origins_of_a_case_add_up_to_its_mass() -> None:
     plant = ran(6)
     for product in SPEC.products:

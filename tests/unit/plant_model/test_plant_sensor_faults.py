@@ -89,6 +89,18 @@ def test_all_sensors_of_a_machine_can_fail_at_once_and_no_others() -> None:
     assert plant.state.sensor_faults == {}
 
 
+def test_the_sensors_of_a_store_fail_and_are_mended_by_its_name() -> None:
+    plant = ran(HOUR)
+    assert {"Temperature.Dead", "Humidity.Drift", "Moisture.Stuck", "Sensors.Clear"} <= set(plant.faults()["Beans"])
+    plant.inject_fault("Beans", "Sensors.Dead")
+    dead = {node for node, (_, quality) in read(plant).items() if quality is Quality.SENSOR_FAILURE}
+    assert dead == {f"Warehouse.Beans.{tag}" for tag in ("Temperature", "Humidity", "Moisture")}
+    plant.clear_sensor_fault("Beans")
+    assert plant.state.sensor_faults == {}
+    with pytest.raises(PlantError, match="Beans has no fault 'BurnerFault'"):
+        plant.inject_fault("Beans", "BurnerFault")
+
+
 @pytest.mark.parametrize(
     ("fault", "nodes"),
     [
