@@ -222,7 +222,8 @@ class Publisher:
         """The numbers that the batch completes, by token. Behind a loss nothing is complete."""
         if batch.loss:
             return {}
-        newest_of = ((self._subscriptions.by_id[i], number) for i, number in batch.newest.items())
+        here = self._subscriptions.by_id  # one may have been given up since the message came
+        newest_of = ((here[i], number) for i, number in batch.newest.items() if i in here)
         return {one.token: number for one, number in newest_of if number != one.last}
 
     def _read(self, answer: asyncio.Task[bytes]) -> Published | None:
@@ -318,7 +319,8 @@ class Publisher:
         if batch.loss:
             self._on_loss()
         for subscription, sequence in batch.newest.items():
-            self._subscriptions.by_id[subscription].last = sequence
+            if subscription in self._subscriptions.by_id:
+                self._subscriptions.by_id[subscription].last = sequence
         if batch.newest:
             self._marks.note(batch.parts, batch.received)
         self._events.remember(batch.events.values())
