@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from plant_model.activity import Activity
 from plant_model.capacity import mass_ratio
-from plant_model.equipment import STATIONS
 from plant_model.inventory import ranked
 from plant_model.layout import finished
 from plant_model.spec import LIQUOR, PlantSpec
@@ -59,18 +58,7 @@ def base_load(spec: PlantSpec, now: float) -> float:
 
 def idle_hours(spec: PlantSpec, state: PlantState, now: float) -> float:
     """Hours for which people were paid while a failure stopped the machine they attend."""
-    share = attendance(spec)
-    return sum(share[unit.station] * down_seconds(unit, now) for unit in state.units.values()) / HOUR
-
-
-def attendance(spec: PlantSpec) -> dict[str, float]:
-    """People of a shift by station: who can run several is shared out evenly, unattended ones left out."""
-    people = dict.fromkeys(STATIONS, 0.0)
-    for role, skills in spec.workforce.skills.items():
-        stations = [skill for skill in skills if skill in people and skill not in spec.calendar.unattended]
-        for station in stations:
-            people[station] += spec.workers_per_shift[role] / len(stations)
-    return people
+    return sum([spec.attendance[unit.station] * down_seconds(unit, now) for unit in state.units.values()]) / HOUR
 
 
 def down_seconds(unit: Unit, now: float) -> float:

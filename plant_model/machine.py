@@ -185,7 +185,7 @@ class Machines:
         control.state, control.entered = state, now
         control.acting = self._acting_s[state]
         if state is State.Resetting:
-            control.reset = now
+            control.reset, control.counted = now, (unit.ledger.processed, unit.ledger.defective)
 
     def _turn(self, unit: Unit, target: State) -> None:
         """Book to another activity and mode from now on, when the machine has one."""

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from plant_model.accounting import (
     Performance,
-    imbalance,
     line,
     line_performance,
     performance,
@@ -16,8 +15,7 @@ from plant_model.accounting import (
     together,
     work_in_process,
 )
-from plant_model.activity import ACTIVITIES, Activity
-from plant_model.culprits import root_cause
+from plant_model.activity import ACTIVITIES
 from plant_model.packml import Mode, State
 from plant_model.sensing import Sensor, SignalType, View
 from plant_model.spec import PlantSpec
@@ -131,20 +129,6 @@ def status(unit: Callable[[V], Unit]) -> tuple[Sensor[V], ...]:
     )
 
 
-def pack_tags() -> tuple[Sensor[View], ...]:
-    """The PackTags of a machine (OPC 30050) beside state, mode, speed and counts."""
-    flag: dict[str, Any] = {"type": SignalType.BOOLEAN, "still": True}
-    seconds: dict[str, Any] = {"unit": "SEC", "low": 0.0, "high": MANY, "period_s": 5.0}
-    return (
-        tag("Status", "EquipmentBlocked", lambda v: v.activity is Activity.Blocked, "It cannot deliver", **flag),
-        tag("Status", "EquipmentStarved", lambda v: v.activity is Activity.Starved, "Nothing comes to it", **flag),
-        tag("Status", "StateCurrentTime", lambda v: v.now - v.unit.control.entered, "Time in this state", **seconds),
-        tag("Status", "StateCumulativeTime", lambda v: v.in_state, "Time in states like this one, in all", **seconds),
-        tag("Status", "ModeCumulativeTime", lambda v: v.in_mode, "Time in this mode, in all", **seconds),
-        tag("Status", "AccTimeSinceReset", lambda v: v.now - v.unit.control.reset, "Time since Resetting", **seconds),
-    )
-
-
 def speeds(design: Callable[[V], float], present: Callable[[V], float]) -> tuple[Sensor[V], ...]:
     """The rows of the group Status about speed."""
     facts: dict[str, Any] = {"unit": "E93", "low": 0.0, "high": 2000.0, "digits": 1, "still": True}
@@ -200,33 +184,6 @@ def energy(present: Callable[[V], float], total: Callable[[V], float], rated: fl
             period_s=5.0,
             digits=3,
         ),
-    )
-
-
-def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
-    """What every machine shows."""
-    name: dict[str, Any] = {"type": SignalType.STRING, "still": True}
-    mass: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": MANY, "digits": 3, "still": True}
-    product: Sensor[View] = tag("Production", "Product", lambda v: v.product, "Product it is set up for", **name)
-    branded = () if station in BEANS else (product,)
-    return (
-        *status(lambda v: v.unit),
-        tag("Status", "Culprit", lambda v: v.unit.culprit, "Who starves or blocks it, or the fault", **name),
-        tag(
-            "Status",
-            "RootCause",
-            lambda v: root_cause(v.state, v.unit),
-            "Who it waits for in the end, where those it waits for wait themselves",
-            **name,
-        ),
-        *pack_tags(),
-        *speeds(lambda v: v.design_speed, lambda v: v.speed),
-        tag("Production", "ProdConsumedCount", lambda v: v.unit.ledger.taken, "Mass that was taken in", **mass),
-        *production(lambda v: v.unit.ledger.processed, lambda v: v.unit.ledger.defective),
-        balance(lambda v: imbalance(v.unit)),
-        tag("Production", "LotId", lambda v: v.unit.lot, "The last lot it took", **name),
-        *branded,
-        *energy(lambda v: v.power, lambda v: v.electricity, spec.stations[station].power_kw),
     )
 
 

@@ -22,13 +22,15 @@ from plant_model.indicators import (
 )
 from plant_model.instruments import Instruments, Poor
 from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
-from plant_model.overview import LineView, StationView, kpis, machine, several, whole_line
+from plant_model.machine_tags import doses, machine
+from plant_model.overview import LineView, StationView, kpis, several, whole_line
 from plant_model.sensing import Quality, Sensor, SignalType, View
 from plant_model.service import service
 from plant_model.spec import PlantSpec
 from plant_model.spending import spending
 from plant_model.state import PlantState, SensorFault
 from plant_model.stations import cleaning, conching, grinding, mixing, moulding, roasting, tempering
+from plant_model.stations.dosing import ingredients
 from plant_model.stock import StockView, places
 from plant_model.warehouse import rooms
 
@@ -231,7 +233,8 @@ def _station_parts(spec: PlantSpec, station: str) -> Iterator[Part]:
     names = [unit for unit, where in units(spec).items() if where == station]
     node, common = f"{LINE}.{station}", (*machine(spec, station), *PROCESS[station](spec))
     if names == [station]:
-        rows = (*common, *kpis(lambda view: view.performance))
+        taken = doses(ingredients(spec)) if station == "Mixing" else ()
+        rows = (*common, *taken, *kpis(lambda view: view.performance))
         yield Part(node, unit_path(spec, station, station), rows, _unit_look(station))
         return
     for name in names:

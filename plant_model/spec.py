@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from plant_model.business import Costs, Demand, Policy, Power, Supplier
@@ -170,7 +171,7 @@ class Buffers:
     Rework: Tank
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlantSpec:
     """A whole plant. Times in the names' units; `start` is the epoch of plant time."""
 
@@ -202,6 +203,16 @@ class PlantSpec:
         """Mean mass of a packed case in kg, without its packaging."""
         moulding = self.stations.Moulding
         return moulding.case_bars * moulding.fill_g / 1000.0
+
+    @cached_property
+    def attendance(self) -> Mapping[str, float]:
+        """People of a shift by station: who can run several is shared out evenly, unattended ones left out."""
+        people = dict.fromkeys(STATIONS, 0.0)
+        for role, skills in self.workforce.skills.items():
+            stations = [skill for skill in skills if skill in people and skill not in self.calendar.unattended]
+            for station in stations:
+                people[station] += self.workers_per_shift[role] / len(stations)
+        return people
 
 
 def parse(data: Mapping[str, Any]) -> PlantSpec:

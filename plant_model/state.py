@@ -168,6 +168,7 @@ class Ledger:
     """What went through a machine since the epoch."""
 
     taken: float = 0.0
+    doses: dict[str, float] = field(default_factory=dict)  # … by material, where there are several
     made: float = 0.0
     waste: dict[str, float] = field(default_factory=dict)  # by kind: left the plant here
     processed: float = 0.0  # kg of finished jobs
@@ -197,6 +198,7 @@ class Control:
     mode_entered: float = 0.0
     share: float = 1.0  # of the design speed, as the operator set it
     reset: float = 0.0  # when it was reset last
+    counted: tuple[float, float] = (0.0, 0.0)  # kg that it had processed then, and of these in vain
     states: list[float] = field(default_factory=lambda: [0.0] * len(State))
     modes: list[float] = field(default_factory=lambda: [0.0] * len(Mode))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plant_model.layout import rework
-from plant_model.spec import LIQUOR, LIQUOR_FAT, MILK_POWDER_FAT, legal_minimum
+from plant_model.spec import LIQUOR, LIQUOR_FAT, MILK_POWDER_FAT, PlantSpec, legal_minimum
 
 LIQUOR_TANK = "LiquorTank"
+REWORK = "Rework"
 
 
 def wanted(recipe: Mapping[str, float], product: str, batch_kg: float, returned_kg: float) -> dict[str, float]:
@@ -15,6 +16,18 @@ def wanted(recipe: Mapping[str, float], product: str, batch_kg: float, returned_
     fresh = batch_kg - returned_kg
     needs = {LIQUOR_TANK if name == LIQUOR else name: share * fresh for name, share in recipe.items() if share > 0.0}
     return {**needs, rework(product): returned_kg} if returned_kg > 0.0 else needs
+
+
+def ingredients(spec: PlantSpec) -> tuple[str, ...]:
+    """All that goes into batches: the materials of the recipes, and rework."""
+    return (*dict.fromkeys(name for product in spec.products.values() for name in product.recipe), REWORK)
+
+
+def material(buffer: str, product: str) -> str:
+    """What is dosed from a buffer: a material of the recipe, or rework."""
+    if buffer == rework(product):
+        return REWORK
+    return LIQUOR if buffer == LIQUOR_TANK else buffer
 
 
 def weighed(needs: Mapping[str, float], levels: Mapping[str, float], errors: Mapping[str, float]) -> dict[str, float]:

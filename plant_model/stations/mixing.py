@@ -20,6 +20,7 @@ from plant_model.stations.dosing import (
     composition,
     fat_percent,
     legal_margin,
+    material,
     wanted,
     weighed,
 )
@@ -71,6 +72,9 @@ class Mixing(Workplace):
         lot = self.floor.join(pieces, self.name, product)
         lot.mix = composition(doses, self.spec.products[product].recipe, product)
         unit.ledger.taken += lot.mass
+        for name, mass in doses.items():
+            dosed = material(name, product)
+            unit.ledger.doses[dosed] = unit.ledger.doses.get(dosed, 0.0) + mass
         self.floor.state.campaign.batches_left -= 1
         shape = self.spec.stations.Mixing.mix_min
         seconds = triangular(self.floor.stream(f"{unit.name}.mixing"), shape) * 60.0

@@ -9,7 +9,7 @@ from support_plant import DAY, HOUR, WEEK, shipped
 
 from plant_model.accounting import line
 from plant_model.activity import Activity
-from plant_model.costs import DISPOSED, Costs, attendance, base_load, electricity
+from plant_model.costs import DISPOSED, Costs, base_load, electricity
 from plant_model.plant import Plant
 from plant_model.signals import Reader, signals
 from plant_model.spending import CAUSES
@@ -74,8 +74,8 @@ def test_every_cause_has_its_tags() -> None:
 
 def test_nobody_is_paid_twice_for_an_hour() -> None:
     """The people of all stations are those of a shift less who runs no station."""
-    runs = {role for role, skills in SPEC.workforce.skills.items() if set(skills) & set(attendance(SPEC))}
-    assert sum(attendance(SPEC).values()) == pytest.approx(sum(SPEC.workers_per_shift[role] for role in runs))
+    runs = {role for role, skills in SPEC.workforce.skills.items() if set(skills) & set(SPEC.attendance)}
+    assert sum(SPEC.attendance.values()) == pytest.approx(sum(SPEC.workers_per_shift[role] for role in runs))
 
 
 def test_a_breakdown_costs_its_repair_and_the_people_who_stand_beside_it() -> None:
@@ -87,7 +87,7 @@ def test_a_breakdown_costs_its_repair_and_the_people_who_stand_beside_it() -> No
     while unit.activity in (Activity.Breakdown, Activity.AwaitingRepair):
         plant.advance(plant.now + 60.0)
     after = line(SPEC, plant.state, plant.now).costs
-    people = attendance(SPEC)["Moulding"] * SPEC.costs.labour_per_h
+    people = SPEC.attendance["Moulding"] * SPEC.costs.labour_per_h
     assert after.failures - before.failures >= people * (plant.now - begun - 180.0) / HOUR
 
 
