@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -57,7 +57,7 @@ def run(
         for file, study in studies.items():
             outcomes = _run(study, pool, console)
             console.print(table(study, outcomes))
-            for text in refusals(outcomes):
+            for text in (text for outcome in outcomes for text in outcome.refused):
                 console.print(text, style="yellow", markup=False)
             console.print(f"Report: {write_report(study, outcomes, reports / f'{file.stem}.html')}\n", soft_wrap=True)
 
@@ -115,9 +115,8 @@ def table(study: Study, outcomes: tuple[Outcome, ...]) -> Table:
     from plant_model.replications import bottleneck, compare  # noqa: PLC0415
 
     settings = study.settings
-    caption = (
-        f"mean ± half-width ({100 * settings.confidence:g} %); below, in colour, the paired difference to the base"
-    )
+    certain = f"{100 * settings.confidence:g} %"
+    caption = f"mean ± half-width ({certain}); below it the difference to the base, in brackets if it could be chance"
     shown = Table(title=settings.title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     shown.add_column("")
     for outcome in outcomes:
@@ -133,18 +132,11 @@ def table(study: Study, outcomes: tuple[Outcome, ...]) -> Table:
 
 def _cell(row: Row) -> str:
     """Without breaks inside a figure."""
-    from conche.report.words import mean, signed, spread, verdict  # noqa: PLC0415
+    from conche.report.words import judged, mean, spread, verdict  # noqa: PLC0415
 
     value = f"{mean(row.value)} [dim]{spread(row.value)}[/]".replace("± ", "±")
-    difference = "" if row.difference == (0.0, 0.0) else f"\n[{MARKS[verdict(row)]}]{signed(row.difference)}[/]"
-    return value + difference
-
-
-def refusals(outcomes: tuple[Outcome, ...]) -> Iterator[str]:
-    """What was to happen to the plant and never could."""
-    for outcome in outcomes:
-        for text, times in outcome.refused.items():
-            yield f"{outcome.case.name}: refused in {times} of {len(outcome.runs)} replications: {text}"
+    difference = judged(row)
+    return f"{value}\n[{MARKS[verdict(row)]}]{difference}[/]" if difference else value
 
 
 def write_report(study: Study, outcomes: tuple[Outcome, ...], file: Path) -> Path:

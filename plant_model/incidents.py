@@ -114,9 +114,9 @@ class Script:
         self.plant.advance(until)
 
     @property
-    def refused(self) -> tuple[str, ...]:
+    def refused(self) -> dict[str, str]:
         """What has not happened yet though it was tried, with the last reason."""
-        return tuple(f"{one.incident}: {one.reason}" for one in self._waiting if one.reason)
+        return {str(one.incident): one.reason for one in self._waiting if one.reason}
 
     def _happen(self) -> None:
         """Let happen what is due; a command to a machine waits for those before it, and so does a fault."""

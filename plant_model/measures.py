@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from plant_model.costs import DISPOSED, Costs, standard_costs, stock_value
 from plant_model.layout import finished, tank, units
 from plant_model.orderbook import overdue
 from plant_model.plant import Plant
+from plant_model.restoration import p90
 from plant_model.spec import PlantSpec
 from plant_model.supply import batch
 from plant_model.tally import SECONDS, Count, Row, tally
@@ -61,9 +62,12 @@ class Totals(NamedTuple):
 class Stretch:
     """What happened between two moments, and the mean of what was seen on the way."""
 
-    def __init__(self, spec: PlantSpec, begin: Totals, end: Totals, seen: Mapping[str, float]) -> None:
+    def __init__(
+        self, spec: PlantSpec, begin: Totals, end: Totals, seen: Mapping[str, float], restored: Sequence[float]
+    ) -> None:
         self.spec = spec
         self.seen = seen
+        self.restored = restored  # hours that machines were down, repair by repair
         self.hours = (end.time - begin.time) / HOUR
         self.line = end.line.since(begin.line.flat())
         self.counts = {name: end.counts[name].since(before) for name, before in begin.counts.items()}
@@ -86,8 +90,8 @@ class Stretch:
 
     @property
     def last(self) -> Counts:
-        """The machine at the end of the line."""
-        return self.counts[tuple(self.counts)[-1]]
+        """Of the machine that makes the bars, and rejects them."""
+        return self.counts["Moulding"]
 
     @property
     def _constraint(self) -> list[str]:
@@ -217,6 +221,7 @@ MEASURES = (
     Measure(
         "Repairs", "Wait for technician", "h", -1, partial(_per_failure, lambda s: s.seconds(Activity.AwaitingRepair))
     ),
+    Measure("Repairs", "Time to restore, P90", "h", -1, lambda s: p90(s.restored)),
     Measure("Stocks", "Finished goods", "cases", 0, lambda s: s.seen["FinishedGoods"]),
     Measure("Stocks", "Inventory turns", "a year", 1, _turns),
     Measure("Stocks", "Raw materials", "EUR", 0, lambda s: s.seen["StockValue"]),

@@ -17,16 +17,16 @@ from plant_model.spec import PlantSpec
 from plant_model.statistics import Band, Estimate, band, paired, ranked_band
 from plant_model.supply import batch
 
-THROUGHPUT = "Throughput"
-"""The series of the good output in kg/h; the others are what is seen at a moment."""
+OUTPUT, THROUGHPUT = "Output", "Throughput"
+"""Series of the good output: kg since the moment, and kg/h; the others are what is seen at a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAhead:
     """When the first replication of each case is looked ahead from, how far, in what steps, in how many futures.
 
-    What happens at that moment has happened before. `series` are Throughput, Tanks, FinishedGoods, Backlog, materials,
-    and finished goods by product.
+    What happens at that moment has happened before. `series` are Output, Throughput, Tanks, FinishedGoods, Backlog,
+    materials, and finished goods by product.
     """
 
     at_h: NotNegative
@@ -67,7 +67,7 @@ class Outlook(NamedTuple):
 
 def series(spec: PlantSpec) -> tuple[str, ...]:
     """What can be looked ahead of."""
-    return THROUGHPUT, "Tanks", "FinishedGoods", "Backlog", *map(finished, spec.products), *spec.storages
+    return OUTPUT, THROUGHPUT, "Tanks", "FinishedGoods", "Backlog", *map(finished, spec.products), *spec.storages
 
 
 def unknown_series(settings: LookAhead, spec: PlantSpec, place: Path) -> Iterator[Problem]:
@@ -95,16 +95,16 @@ def outlook(task: OutlookTask) -> Outlook:
         {name: _bands(drawn, name) for name in settings.series},
         {name: tuple(one[name] for one in _rated(begin, came, settings.step_h)) for name in settings.series},
         {name: _runs_out(task.spec, name, drawn, settings) for name in task.spec.storages},
-        tuple(tuple(one["GoodMass"] - begin["GoodMass"] for one in readings) for readings in drawn),
+        tuple(tuple(one[OUTPUT] for one in readings) for readings in drawn),
     )
 
 
 def _rated(begin: Reading, readings: Sequence[Reading], step_h: float) -> list[Mapping[str, float]]:
-    """Readings with the output of each step."""
-    before = [begin, *readings]
+    """Readings with the output up to each and in each step."""
+    made = [0.0, *(one["GoodMass"] - begin["GoodMass"] for one in readings)]
     return [
-        {**one, THROUGHPUT: (one["GoodMass"] - last["GoodMass"]) / step_h}
-        for last, one in zip(before, readings, strict=False)
+        {**one, OUTPUT: after, THROUGHPUT: (after - before) / step_h}
+        for one, before, after in zip(readings, made, made[1:], strict=False)
     ]
 
 

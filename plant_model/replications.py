@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,6 +16,7 @@ from plant_model.layout import units
 from plant_model.measures import HOUR, MEASURES, Measure, Stretch, figures, look, times, totals
 from plant_model.outlook import Outlook, OutlookTask, outlook
 from plant_model.plant import Plant
+from plant_model.restoration import EVERY_S, Restorations
 from plant_model.scenario import Case, Study
 from plant_model.spec import PlantSpec
 from plant_model.statistics import Estimate, estimate, paired
@@ -23,6 +24,7 @@ from plant_model.statistics import Estimate, estimate, paired
 T = TypeVar("T")
 DAY = 24 * HOUR
 HOURS_A_DAY = 24
+STEPS = round(HOUR / EVERY_S)
 
 
 class Task(NamedTuple):
@@ -41,7 +43,7 @@ class Run(NamedTuple):
     figures: dict[str, float]  # by the name of the measure
     times: dict[str, tuple[float, ...]]  # seconds of each machine by activity
     days: dict[str, tuple[float, ...]]  # stocks (means) and good output (kg/h) day by day
-    refused: tuple[str, ...]  # what was to happen and never could, and why
+    refused: dict[str, str]  # what was to happen and never could, and why
 
 
 class Outcome(NamedTuple):
@@ -52,9 +54,12 @@ class Outcome(NamedTuple):
     outlook: Outlook | None = None
 
     @property
-    def refused(self) -> dict[str, int]:
-        """What was to happen and never could, with the number of replications."""
-        return dict(Counter(text for run in self.runs for text in run.refused))
+    def refused(self) -> Iterator[str]:
+        """What was to happen and never could, how often, and the reason of one replication."""
+        for what, often in Counter(what for run in self.runs for what in run.refused).items():
+            reason = next(run.refused[what] for run in self.runs if what in run.refused)
+            name, all_ = self.case.name, len(self.runs)
+            yield f"{name}: {what} was refused to the end in {often} of {all_} replications: {reason}"
 
 
 class Row(NamedTuple):
@@ -106,14 +111,17 @@ def replicate(task: Task) -> Run:
     """Run a plant through warm-up and length, looking at it every hour."""
     plant = Plant(task.spec, task.seed)
     plant.advance(task.warm_up_d * DAY)
-    begin, script = totals(plant), Script(plant, task.incidents)
+    begin, script, repairs = totals(plant), Script(plant, task.incidents), Restorations()
     seen = [look(plant)]
-    for hour in range(1, round(task.length_d * HOURS_A_DAY) + 1):
-        script.advance(begin.time + hour * HOUR)
-        seen.append(look(plant))
+    for step in range(1, round(task.length_d * HOURS_A_DAY) * STEPS + 1):
+        script.advance(begin.time + step * EVERY_S)
+        repairs.look(plant)
+        if step % STEPS == 0:
+            seen.append(look(plant))
     end = totals(plant)
     means = {name: float(np.mean([one[name] for one in seen])) for name in seen[0]}
-    return Run(figures(Stretch(task.spec, begin, end, means)), times(begin, end), _days(seen), script.refused)
+    stretch = Stretch(task.spec, begin, end, means, repairs.hours)
+    return Run(figures(stretch), times(begin, end), _days(seen), script.refused)
 
 
 def _days(seen: Sequence[dict[str, float]]) -> dict[str, tuple[float, ...]]:

@@ -9,12 +9,17 @@ from html import escape
 from conche.report.bars import Part, legend
 from conche.report.svg import Line, fan
 from conche.report.words import duration, headed, shown, spoken
-from plant_model.outlook import THROUGHPUT, LookAhead, Outlook, shortfall
+from plant_model.outlook import OUTPUT, THROUGHPUT, LookAhead, Outlook, shortfall
 from plant_model.replications import Outcome
 from plant_model.scenario import Study
 from plant_model.statistics import Band
 
-UNITS = {THROUGHPUT: "good output, kg/h", "Tanks": "mass in the tanks, kg", "Backlog": "backlog, cases"}
+UNITS = {
+    OUTPUT: "good output, kg",
+    THROUGHPUT: "good output, kg/h",
+    "Tanks": "mass in the tanks, kg",
+    "Backlog": "backlog, cases",
+}
 """What is written at a series; the others are stocks."""
 
 

@@ -10,7 +10,7 @@ from string import Template
 from conche.report import ahead, time
 from conche.report.bars import Bar, Part, Stack, bars, legend, stacks
 from conche.report.svg import Line, lines
-from conche.report.words import headed, mean, plain, signed, spoken, spread, verdict
+from conche.report.words import headed, judged, mean, plain, signed, spoken, spread, verdict
 from plant_model.costs import Costs
 from plant_model.layout import finished
 from plant_model.measures import PART
@@ -27,6 +27,7 @@ CHARTED = (
     "Tardiness",
     "Backlog",
     "Wait for technician",
+    "Time to restore, P90",
     "Finished goods",
     "Raw materials",
     "Out of material",
@@ -47,7 +48,7 @@ def render(study: Study, outcomes: Sequence[Outcome]) -> str:
         description=escape(settings.description),
         setup=escape(_setup(study)),
         cases="".join(_case(i, outcome) for i, outcome in enumerate(outcomes)),
-        notes="".join(_refusals(outcomes)),
+        notes="".join(f'<p class="note">{escape(text)}.</p>' for outcome in outcomes for text in outcome.refused),
         findings="".join(_finding(outcome.case.name, rows[outcome.case.name]) for outcome in outcomes[1:]),
         legend=legend(Part(f"c{i}", name) for i, name in enumerate(rows)),
         charts="".join(_charts(rows)),
@@ -78,14 +79,6 @@ def _setup(study: Study) -> str:
 def _case(index: int, outcome: Outcome) -> str:
     words = outcome.case.description or "The plant as its file describes it."
     return f'<dt><i class="c{index}"></i>{escape(outcome.case.name)}</dt><dd>{escape(words)}</dd>'
-
-
-def _refusals(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """What was to happen and never could."""
-    for outcome in outcomes:
-        for text, times in outcome.refused.items():
-            words = f"{outcome.case.name}: refused in {times} of {len(outcome.runs)} replications: {text}"
-            yield f'<p class="note">{escape(words)}</p>'
 
 
 def _finding(name: str, rows: Sequence[Row]) -> str:
@@ -155,6 +148,6 @@ def _table(rows: Rows) -> Iterator[str]:
 
 
 def _cell(row: Row) -> str:
-    kind = verdict(row)
-    difference = "" if row.difference == (0.0, 0.0) else f'<span class="{kind}">{signed(row.difference)}</span>'
-    return f"<td>{mean(row.value)} <small>{spread(row.value)}</small>{difference}</td>"
+    difference = judged(row)
+    told = f'<span class="{verdict(row)}">{difference}</span>' if difference else ""
+    return f"<td>{mean(row.value)} <small>{spread(row.value)}</small>{told}</td>"

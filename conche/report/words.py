@@ -59,6 +59,13 @@ def signed(one: Estimate) -> str:
     return f"{'+' if one.mean > 0.0 else MINUS}{size}"
 
 
+def judged(row: Row) -> str:
+    """A difference with its sign, in brackets where it could be chance; "" where there is none at all."""
+    if row.difference == (0.0, 0.0) or math.isnan(row.difference.mean):
+        return ""
+    return signed(row.difference) if row.difference.significant else f"({signed(row.difference)})"
+
+
 def plain(row: Row) -> str:
     """A difference to the base case as a sentence."""
     way = "rises" if row.difference.mean > 0.0 else "falls"

@@ -17,11 +17,14 @@ from support_documents import PAGES, ROOT, Block, all_blocks, prose, rows
 from conche.check import kind_of
 from conche.config import load
 from conche.main import app
+from conche.scenario import load_study
 from conche.site import load_gateway, load_site
 from gateway.naming import Naming, fill
 from gateway.sinks.message import topic
 from opcua_server.model.types import EVENT_TYPES
 from opcua_server.simulation import SIMULATION
+from plant_model.costs import Costs
+from plant_model.measures import MEASURES, PART
 from plant_model.packml import Command
 from plant_model.signals import signals
 
@@ -64,6 +67,12 @@ def test_every_example_of_settings_is_good(block: Block, tmp_path: Path) -> None
         secret.write_text("secret-enough\n")
     (tmp_path / "plant").symlink_to(ROOT / "config/plant")
     file.write_text(block.text)
+    if kind_of(load(file, Everything()).data)[0] == "scenarios":
+        file = tmp_path / "scenarios" / "example.yaml"  # beside config/plant
+        file.parent.mkdir()
+        file.write_text(block.text)
+        assert load_study(file, Everything()).cases
+        return
     if "plant" in load(file, Everything()).data:
         assert load_site(file, Everything()).plant is not None
         return
@@ -209,6 +218,15 @@ def test_every_event_type_is_told_with_its_fields(kind) -> None:
 def test_every_command_of_the_machines_is_told() -> None:
     text = (ROOT / "docs/plant-server.md").read_text()
     assert [name for name in Command.__members__ if f"`{name}`" not in text] == []
+
+
+def test_every_measure_and_shipped_study_is_told() -> None:
+    page = ROOT / "docs/scenarios.md"
+    told = " ".join(row[0] for row in rows(page, "measure"))
+    names = [measure.name.removeprefix(PART) for measure in MEASURES if measure.name[len(PART) :] not in Costs._fields]
+    assert [name for name in names if name not in told] == []
+    studies = " ".join(row[0] for row in rows(page, "file"))
+    assert [file.stem for file in (ROOT / "config/scenarios").glob("*.yaml") if f"[{file.stem}]" not in studies] == []
 
 
 def test_every_command_line_that_conche_has_is_in_a_document() -> None:

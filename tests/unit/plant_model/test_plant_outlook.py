@@ -65,7 +65,7 @@ def test_without_deliveries_a_stock_lasts_as_long_as_stock_by_usage() -> None:
 @pytest.mark.parametrize(
     ("settings", "path", "words"),
     [
-        ({"series": ["Tank"]}, "series|0", "is no series; there are Throughput, Tanks"),
+        ({"series": ["Tank"]}, "series|0", "is no series; there are Output, Throughput, Tanks"),
         ({"step_h": 30}, "step_h", "is beyond the end, 24 h"),
         ({"futures": 5}, "futures", "must be at least 9, is 5"),
         ({"at_h": 999}, "at_h", "comes after the end, 672 h after the warm-up"),
