@@ -118,22 +118,26 @@ class Machines:
 
     def decide(self, unit: Unit) -> None:
         """Let a machine find out what to do, go on towards it, and say when it will decide again."""
-        book(unit, self._floor.now)
+        now = self._floor.now
+        book(unit, now)
         if unit.wake is not None:
             self._floor.clock.cancel(unit.wake.entry)
         unit.control.goal, unit.control.reason = self._verdict(unit)
+        self._pursue(unit, now)
+
+    def _pursue(self, unit: Unit, now: float) -> None:
+        """Go on towards what was decided, and say when the machine will decide again."""
         target = aim(unit)
         self._move(unit, target)
-        self._turn(unit, target)
+        self._turn(unit, target, now)
         unit.wake = self._arm(unit)
-        self._note_order(unit)
+        self._note_order(unit, now)
 
-    def _note_order(self, unit: Unit) -> None:
+    def _note_order(self, unit: Unit, now: float) -> None:
         """Begin a new order in the books of a machine that turns to another product."""
         job, orders = unit.job, unit.orders
         product = job.product if job is not None and job.product in self._products else unit.product
         if not orders or orders[-1].product != product:
-            now = self._floor.now
             unit.orders = [*orders[1 - ORDERS_KEPT :], OrderStart(product, now, packed(unit, now))]
 
     def _break_down(self, unit: Unit, fault: str) -> None:
@@ -187,9 +191,9 @@ class Machines:
         if state is State.Resetting:
             control.reset, control.counted = now, (unit.ledger.processed, unit.ledger.defective)
 
-    def _turn(self, unit: Unit, target: State) -> None:
+    def _turn(self, unit: Unit, target: State, now: float) -> None:
         """Book to another activity and mode from now on, when the machine has one."""
-        before, control, now = unit.activity, unit.control, self._floor.now
+        before, control = unit.activity, unit.control
         unit.activity, unit.culprit = present(unit, target)
         if unit.activity is not before:
             unit.fresh |= before in SETUPS or before is Activity.Breakdown
@@ -208,20 +212,21 @@ class Machines:
         return Wake(self._floor.clock.schedule(max(delay, 0.0), "wake", unit.name), reason)
 
     def _wake(self, name: str) -> None:
-        unit = self._floor.state.units[name]
+        unit, now = self._floor.state.units[name], self._floor.now
         assert unit.wake is not None  # the agenda entry is the wake
         reason, unit.wake = unit.wake.reason, None
-        book(unit, self._floor.now)
+        book(unit, now)
         if reason == "state":
             unit.control.acting = 0.0
+            self._pursue(unit, now)
         elif reason == "repair":
             self._end_repair(unit)
+            self.decide(unit)
         elif reason == "job" and unit.job is not None:
             unit.job.remaining = 0.0
+            self.decide(unit)
         else:
             self.fail(unit, reason)
-            return
-        self.decide(unit)
 
     def _end_repair(self, unit: Unit) -> None:
         repair, unit.repair = unit.repair, None
