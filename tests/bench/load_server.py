@@ -1,81 +1,180 @@
-"""An OPC UA server that is not the bottleneck: a notification is a prepared array whose values numpy rewrites.
+"""An OPC UA server that is not the bottleneck: its nodes exist by their numbers only, its notifications are prepared.
 
-asyncua keeps the session, the address space and the acknowledgements; only the body of a data change is ours. Each
-publishing interval every monitored item reports one new value: the number of the interval, so that a sink can count.
+asyncua keeps channels, sessions and acknowledgements; 100,000 tags cost nothing before they are asked for, and the body
+of a data change is an array that NumPy rewrites. Each publishing interval every tag
+has one new value: the number of the interval.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 from asyncua import Server, ua
+from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
+from notifications import Kind, Notification, data_type, notifications
 
 URI = "urn:conche:load"
-ROW = np.dtype([("handle", "<u4"), ("mask", "u1"), ("type", "u1"), ("value", "<f8"), ("time", "<i8")])
-VALUE_AND_SOURCE_TIME = 0x05
-DOUBLE = 11
-EPOCH_1601 = 116_444_736_000_000_000  # 100 ns between 1601 and 1970
+GROUP = 100
+"""Tags in a folder."""
 DATA_CHANGE = ua.NodeId(ua.ObjectIds.DataChangeNotification_Encoding_DefaultBinary)
-FOLDER = 100  # variables a folder: asyncua's add_variable is quadratic in the folder's size
+_NODE = re.compile(r"(?P<what>Load|Group|Tag)(?P<number>\d*)")
+_FOLDER, _VARIABLE = ua.ExpandedNodeId(ua.ObjectIds.FolderType), ua.ExpandedNodeId(ua.ObjectIds.BaseDataVariableType)
+_READ = ua.DataValue(ua.Variant(1, ua.VariantType.Byte))
+_FACTS = {
+    ua.AttributeIds.ValueRank: ua.DataValue(ua.Variant(-1, ua.VariantType.Int32)),
+    ua.AttributeIds.AccessLevel: _READ,
+    ua.AttributeIds.Historizing: ua.DataValue(ua.Variant(False)),
+    ua.AttributeIds.Description: ua.DataValue(ua.Variant(ua.LocalizedText("")))
+}  # fmt: skip
+_UNKNOWN = ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadAttributeIdInvalid))
+
+
+class Load:
+    """What there is: Objects/Load/Group0…/Tag0…"""
+
+    kind = Kind.NUMBERS
+    tags = 0
+    space = -1
+
+    @classmethod
+    def children(cls, node: ua.NodeId) -> list[ua.ReferenceDescription] | None:
+        """References of a node of the load; None where it is none."""
+        if node == ua.NodeId(ua.ObjectIds.ObjectsFolder):
+            return [cls._reference("Load", _FOLDER)]
+        name = _NODE.fullmatch(str(node.Identifier)) if node.NamespaceIndex == cls.space else None
+        match name and name["what"]:
+            case None:
+                return None
+            case "Load":
+                return [cls._reference(f"Group{i}", _FOLDER) for i in range(-(-cls.tags // GROUP))]
+            case "Group":
+                first = int(name["number"]) * GROUP
+                return [cls._reference(f"Tag{i}", _VARIABLE) for i in range(first, min(first + GROUP, cls.tags))]
+            case _:
+                return []
+
+    @classmethod
+    def _reference(cls, name: str, kind: ua.ExpandedNodeId) -> ua.ReferenceDescription:
+        return ua.ReferenceDescription(
+            ReferenceTypeId=ua.NodeId(ua.ObjectIds.Organizes),
+            IsForward=True,
+            NodeId=ua.ExpandedNodeId(name, cls.space),
+            BrowseName=ua.QualifiedName(name, cls.space),
+            NodeClass=ua.NodeClass.Variable if kind == _VARIABLE else ua.NodeClass.Object,
+            TypeDefinition=kind,
+        )
+
+    @classmethod
+    def attribute(cls, wanted: ua.ReadValueId) -> ua.DataValue:
+        """An attribute of a tag."""
+        if wanted.AttributeId == ua.AttributeIds.DataType:
+            code = data_type(cls.kind, int(str(wanted.NodeId.Identifier).removeprefix("Tag")))
+            return ua.DataValue(ua.Variant(ua.NodeId(code)))
+        return _FACTS.get(wanted.AttributeId, _UNKNOWN)
+
+
+class LoadSession(InternalSession):
+    """Answers for the nodes of the load itself."""
+
+    async def browse(self, params: ua.BrowseParameters) -> list[ua.BrowseResult]:
+        """Children of the load's nodes; everything else is asyncua's."""
+        found = [Load.children(wanted.NodeId) for wanted in params.NodesToBrowse]
+        if None in found:
+            return await super().browse(params)
+        return [ua.BrowseResult(References=references) for references in found]
+
+    async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        """Attributes of tags; everything else is asyncua's."""
+        if params.NodesToRead[0].NodeId.NamespaceIndex != Load.space:
+            return await super().read(params)
+        return [Load.attribute(wanted) for wanted in params.NodesToRead]
+
+    async def create_monitored_items(self, params: Any) -> list[ua.MonitoredItemCreateResult]:
+        """Note the client handles."""
+        return self.subscription_service.subscriptions[params.SubscriptionId].monitor(params.ItemsToCreate)  # type: ignore[attr-defined]
 
 
 class LoadSubscription(InternalSubscription):
-    """Reports every item at every interval."""
+    """Reports every item at every interval, in as many messages as that takes."""
 
-    rows: np.ndarray = np.empty(0, ROW)
-    interval = 0
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._monitored: list[tuple[int, int]] = []  # tag, client handle
+        self._prepared: list[Notification] = []
+        self._due: list[Notification] = []
+        self._interval = 0
 
-    def _items(self) -> np.ndarray:
-        items = self.monitored_item_srv._monitored_items.values()
-        if len(items) != len(self.rows):
-            self.rows = np.zeros(len(items), ROW)
-            self.rows["handle"] = [item.client_handle for item in items]
-            self.rows["mask"], self.rows["type"] = VALUE_AND_SOURCE_TIME, DOUBLE
-        return self.rows
+    def monitor(self, items: list[ua.MonitoredItemCreateRequest]) -> list[ua.MonitoredItemCreateResult]:
+        """Take items; they report from the next interval on."""
+        results = []
+        for item in items:
+            tag = int(str(item.ItemToMonitor.NodeId.Identifier).removeprefix("Tag"))
+            self._monitored.append((tag, item.RequestedParameters.ClientHandle))
+            results.append(ua.MonitoredItemCreateResult(MonitoredItemId=len(self._monitored), RevisedQueueSize=1))
+        return results
 
     def has_published_results(self) -> bool:
-        """Whether there is anything to say: always, once there are items."""
-        return len(self.monitored_item_srv._monitored_items) > 0 or super().has_published_results()
+        """Whether there is anything to say."""
+        return bool(self._due) or super().has_published_results()
+
+    async def publish_results(self, requestdata: Any = None) -> bool:
+        """Begin an interval, or go on with it as PublishRequests come."""
+        if requestdata is None:
+            self._begin()
+        published = await super().publish_results(requestdata)
+        while published and self._due and await super().publish_results():
+            pass
+        return published
+
+    def _begin(self) -> None:
+        """Start an interval; the first one when all tags are monitored."""
+        if len(self._monitored) < Load.tags:
+            return
+        self._prepared = self._prepared or notifications(Load.kind, self._monitored)
+        self._interval += 1
+        self._due = self._prepared.copy()
 
     def _pop_triggered_datachanges(self, result: ua.PublishResult) -> None:
-        self._triggered_datachanges = {}
-        rows = self._items()
-        if not len(rows):
-            return
-        self.interval += 1
-        rows["value"] = self.interval
-        rows["time"] = time.time_ns() // 100 + EPOCH_1601
-        body = len(rows).to_bytes(4, "little") + rows.tobytes() + b"\xff\xff\xff\xff"
-        result.NotificationMessage.NotificationData.append(ua.ExtensionObject(DATA_CHANGE, body))
+        if self._due:
+            body = self._due.pop(0).at(self._interval, time.time_ns())
+            result.NotificationMessage.NotificationData.append(ua.ExtensionObject(DATA_CHANGE, body))
 
 
-async def serve(port: int, tags: int) -> None:
-    """Serve `tags` doubles until standard input closes; print "ready" when clients may come."""
+async def serve(options: argparse.Namespace) -> None:
+    """Serve until standard input closes; print "ready" when clients may come."""
     sys.modules["asyncua.server.subscription_service"].InternalSubscription = LoadSubscription  # type: ignore[attr-defined]
+    sys.modules["asyncua.server.internal_server"].InternalSession = LoadSession  # type: ignore[attr-defined]
     server = Server()
     await server.init()
-    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
-    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-    space = await server.register_namespace(URI)
-    root = await server.nodes.objects.add_folder(ua.NodeId("Load", space), ua.QualifiedName("Load", space))
-    for first in range(0, tags, FOLDER):
-        name = f"Group{first // FOLDER}"
-        folder = await root.add_folder(ua.NodeId(name, space), ua.QualifiedName(name, space))
-        for tag in range(first, min(first + FOLDER, tags)):
-            await folder.add_variable(ua.NodeId(f"Tag{tag}", space), ua.QualifiedName(f"Tag{tag}", space), 0.0)
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}")
+    policy = ua.SecurityPolicyType.NoSecurity
+    if options.certificate:
+        policy = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt
+        await server.load_certificate(options.certificate)
+        await server.load_private_key(options.key)
+    server.set_security_policy([policy])
+    Load.kind, Load.tags, Load.space = Kind(options.kind), options.tags, await server.register_namespace(URI)
     async with server:
         print("ready", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--tags", type=int, required=True)
+    parser.add_argument("--kind", choices=list(Kind), default=Kind.NUMBERS)
+    parser.add_argument("--certificate", type=Path, help="DER file: messages are signed and encrypted")
+    parser.add_argument("--key", type=Path, help="PEM file of the certificate's key")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--port", type=int, required=True)
-    arguments.add_argument("--tags", type=int, required=True)
-    options = arguments.parse_args()
-    asyncio.run(serve(options.port, options.tags))
+    asyncio.run(serve(_options()))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from latency import Latencies
 
 from gateway.sinks.sparkplug_schema import Payload
 
@@ -34,6 +36,12 @@ class Peer:
         assert self._process.stdout is not None
         return self._process.stdout
 
+    def tell(self, command: str) -> None:
+        """Give a command on its input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+
     def end(self) -> str:
         """What it printed at its end."""
         rest, _ = self._process.communicate("")
@@ -52,7 +60,7 @@ def peer(script: str, *arguments: str) -> Iterator[Peer]:
 
 @contextmanager
 def mosquitto(port: int, folder: Path) -> Iterator[None]:
-    """A Mosquitto on this port."""
+    """A Mosquitto on this port, once it listens."""
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         raise SystemExit("mosquitto is missing: install it (Debian, Ubuntu: apt install mosquitto)")
@@ -60,6 +68,10 @@ def mosquitto(port: int, folder: Path) -> Iterator[None]:
     configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
     silent = subprocess.DEVNULL
     process = subprocess.Popen([program, "-c", str(configuration)], stdout=silent, stderr=silent)
+    while not listens(port):
+        if process.poll() is not None:
+            raise SystemExit(f"mosquitto does not start on port {port}")
+        time.sleep(0.05)
     try:
         yield
     finally:
@@ -67,9 +79,10 @@ def mosquitto(port: int, folder: Path) -> Iterator[None]:
         process.wait(10)
 
 
-def database_count(process: Peer) -> int:
-    """Lines that the database has counted; ends it."""
-    return int(json.loads(process.end())["lines"])
+def listens(port: int) -> bool:
+    """Whether anybody takes connections there."""
+    with socket.socket() as link:
+        return link.connect_ex(("127.0.0.1", port)) == 0
 
 
 class SparkplugHost:
@@ -78,6 +91,7 @@ class SparkplugHost:
     def __init__(self, port: int) -> None:
         self.metrics = 0
         self.missing_messages = 0
+        self.latencies = Latencies()
         self._expected: int | None = None
         self._subscribed = threading.Event()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
@@ -99,6 +113,8 @@ class SparkplugHost:
         self._expected = (payload.seq + 1) % 256
         if kind == "DDATA":
             self.metrics += len(payload.metrics)
+            times = [payload.metrics[place].timestamp * 1_000_000 for place in (0, -1)]
+            self.latencies.arrived(times, len(payload.metrics))
 
     def end(self) -> None:
         """Disconnect."""

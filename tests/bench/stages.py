@@ -1,0 +1,166 @@
+"""What each stage of a value's way through the gateway costs by itself, hot: CPU time of the whole process."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from asyncua import ua
+from asyncua.client.ua_client import UASocketProtocol
+from asyncua.common.connection import SecureConnection, TransportLimits
+from asyncua.crypto.security_policies import SecurityPolicyNone
+from asyncua.ua.ua_binary import struct_to_binary
+from notifications import Kind, Notification, data_type
+from peers import Peer, mosquitto
+from report import Figure
+from support_demo import free_ports
+
+from gateway.journal import Draft, Journal, JournalSettings, Record
+from gateway.journal import Kind as RecordKind
+from gateway.opcua.decode import decode_data
+from gateway.opcua.wire import publish_response
+from gateway.records import to_batch
+from gateway.sinks.broker import BrokerSettings
+from gateway.sinks.influx_http import InfluxSettings, Poster
+from gateway.sinks.latest import Latest
+from gateway.sinks.line_protocol import Series, SeriesRun, encode
+from gateway.sinks.message import Message
+from gateway.sinks.mqtt import Connection
+from gateway.sinks.sparkplug_data import Data, Run, encoded, loads
+from gateway.sinks.sparkplug_metric import Definition
+from gateway.sinks.sparkplug_state import TagState
+from gateway.status import JournalStatus
+from gateway.values import DataType, Tag
+
+SIZES = (1_000, 10_000)
+SPAN_S = 0.3
+"""How long a stage is run, at least."""
+GROUP = 100
+_READ = 1 << 18  # bytes that the event loop takes from a socket at once
+
+
+class Stages:
+    """One notification, whole or cut or decoded, as each stage gets it."""
+
+    def __init__(self, kind: Kind, size: int) -> None:
+        tags = [
+            Tag(i, "load", f"i={i}", ("Load", f"Group{i // GROUP}", f"Tag{i}"), DataType(data_type(kind, i)))
+            for i in range(1, size + 1)
+        ]
+        self.body = Notification(kind, [(tag.id, tag.id) for tag in tags]).at(1, time.time_ns())
+        self.record = Record(1, RecordKind.DATA, "load", time.time_ns(), False, size, self.body)
+        self.batch = to_batch([self.record])
+        self.series = {tag.id: Series.of(tag, "load", {"group": tag.path[1], "tag": tag.path[2]}) for tag in tags}
+        definitions = {tag.id: Definition(tag, tag.path[1], tag.path[2]) for tag in tags}
+        self._lines = [SeriesRun([self.series[i] for i in column.tag.tolist()]) for column in self.batch.columns]
+        self._runs = [Run([definitions[i] for i in column.tag.tolist()]) for column in self.batch.columns]
+        self._state = TagState()
+        for tag in tags:
+            self._state.declare(tag)
+        self._server = SecureConnection(SecurityPolicyNone(), TransportLimits())
+        self._client = UASocketProtocol()
+
+    def receive(self) -> bytes:
+        """From the chunks of a PublishResponse to the body of its notification."""
+        asked: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._client._callbackmap[1] = asked
+        for start in range(0, len(self._wire), _READ):
+            self._client.data_received(self._wire[start : start + _READ])
+        self._client._connection._peer_sequence_number = None
+        answer = asked.result()
+        return publish_response(answer.read(len(answer))).message.notifications[0].body  # type: ignore[attr-defined, arg-type]
+
+    def put_on_wire(self) -> None:
+        """Prepare receive()."""
+        response = ua.PublishResponse()
+        kind = ua.NodeId(ua.ObjectIds.DataChangeNotification_Encoding_DefaultBinary)
+        response.Parameters.NotificationMessage.NotificationData = [ua.ExtensionObject(kind, self.body)]
+        self._wire = self._server.message_to_binary(struct_to_binary(response), request_id=1)
+
+    def lines(self) -> bytes:
+        """Line protocol."""
+        pairs = zip(self.batch.columns, self._lines, strict=True)
+        return b"".join([b"".join(encode(column, run).pieces) for column, run in pairs])
+
+    def metrics(self) -> list[Data]:
+        """Metrics of Sparkplug by device."""
+        sent = loads(self.batch, self._runs)
+        found = [data for load in sent for data in encoded(load, self._state, historical=False)]
+        for load in sent:
+            self._state.told(load.run, load.column)
+        return found
+
+
+async def cost_us(act: Callable[[], object | Awaitable[object]], values: int) -> float:
+    """CPU microseconds a value."""
+    runs, began, cpu = 0, time.monotonic(), time.process_time()
+    while time.monotonic() < began + SPAN_S:
+        result = act()
+        if isinstance(result, Awaitable):
+            await result
+        runs += 1
+    return (time.process_time() - cpu) / runs / values * 1e6
+
+
+async def measured(kind: Kind, size: int, folder: Path, connection: Connection, poster: Poster) -> dict[str, float]:
+    """Microseconds a value, by stage."""
+    stages, latest = Stages(kind, size), Latest()
+    stages.put_on_wire()
+    journal = await Journal.open(folder / f"{kind}{size}.sqlite", JournalSettings(), JournalStatus())
+    lines = stages.lines()
+    messages = [Message(f"bench/{data.device}", data.metrics) for data in stages.metrics()]
+
+    async def send() -> None:
+        await connection.publish(messages)
+        await connection.fence()
+
+    acts: dict[str, Callable[[], object | Awaitable[object]]] = {
+        "receive": stages.receive,
+        "decode": lambda: decode_data(stages.body, 1),
+        "journal": lambda: journal.append([Draft(RecordKind.DATA, "load", stages.body, size)]),
+        "page": lambda: latest.write(stages.batch),
+        "line protocol": stages.lines,
+        "HTTP": lambda: poster.post(lines),
+        "Sparkplug": stages.metrics,
+        "MQTT": send,
+    }
+    found = {name: await cost_us(act, size) for name, act in acts.items()}
+    await journal.close()
+    return found
+
+
+@asynccontextmanager
+async def connected(folder: Path) -> AsyncIterator[tuple[Connection, Poster]]:
+    """A broker and a database."""
+    mqtt, http = free_ports(2)
+    database = Peer("database.py", "--port", str(http))
+    poster = Poster(InfluxSettings(url=f"http://127.0.0.1:{http}", org="o", bucket="b", token="t"))  # type: ignore[arg-type]
+    with mosquitto(mqtt, folder):
+        connection = Connection(BrokerSettings(port=mqtt), "bench")
+        await connection.open(Message("bench", b""))
+        try:
+            yield connection, poster
+        finally:
+            await connection.close()
+            poster.close()
+            database.end()
+
+
+async def _all(folder: Path) -> list[Figure]:
+    async with connected(folder) as (connection, poster):
+        found = []
+        for kind in Kind:
+            for size in SIZES:
+                costs = await measured(kind, size, folder, connection, poster)
+                found += [Figure(f"stage, {size} {kind}: {name}", cost, "us/value") for name, cost in costs.items()]
+        return found
+
+
+def figures() -> Iterator[Figure]:
+    """Every stage."""
+    with tempfile.TemporaryDirectory(prefix="conche-stages-") as folder:
+        yield from asyncio.run(_all(Path(folder)))
