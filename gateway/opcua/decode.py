@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gateway.opcua.layout import HAS_VALUE, NOTIFICATION_HEAD, Scan, row_of, scan, uniform
-from gateway.opcua.variant import EPOCH_TICKS, MAX_TICKS, MIN_TICKS
+from gateway.opcua.variant import EPOCH_TICKS, MAX_TICKS, MIN_TICKS, Malformed, Reader, data_value
 from gateway.values import DataType
 
 if TYPE_CHECKING:
@@ -106,49 +106,87 @@ def nanoseconds(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where the values of each shape are in a mixed body; most bodies carry the same tags as one before."""
+    """What a mixed body has where; most bodies carry the same tags as one before, only their texts differ in length."""
 
-    starts: NDArray[np.int64]
     shapes: NDArray[np.uint32]
-    groups: tuple[tuple[int, NDArray[np.int64], NDArray[np.int64]], ...]  # shape, places, starts
+    fixed: NDArray[np.int64]  # bytes of the values of fixed size before each value
+    special: list[int]  # places of the others
+    passed: NDArray[np.int64]  # how many of those are before each value
+    groups: tuple[tuple[int, NDArray[np.int64]], ...]  # shape, places
 
 
-_PLANS: dict[tuple[int, int], _Plan] = {}
+_PLANS: dict[tuple[int, bytes], _Plan] = {}
 
 
 def _mixed(data: bytes, n: int, received: int, types: Structures | None) -> tuple[Part, ...]:
     """The parts of a body whose values differ in shape."""
-    plan = _PLANS.get((n, len(data)))
-    if plan is not None and np.array_equal(_shapes(data, plan.starts), plan.shapes):
-        return _joined(_part(index, _gather(data, shape, starts), received) for shape, index, starts in plan.groups)
-    found = scan(data, n, types=types)
-    plan = _planned(data, found)
-    if found.complete and not found.special:
-        _remember((n, len(data)), plan)
+    key = n, data[4 : 4 + NOTIFICATION_HEAD]
+    plan = _PLANS.get(key)
+    found = _found_again(data, plan, types) if plan is not None else None
+    if plan is None or found is None:
+        found = scan(data, n, types=types)
+        plan = _planned(data, found)
+        if found.complete:
+            _remember(key, plan)
+    starts = found.offsets
     return _joined(
         _objects(data, index, found, received)
         if shape == _SPECIAL
-        else _part(index, _gather(data, shape, starts), received)
-        for shape, index, starts in plan.groups
+        else _part(index, _gather(data, shape, starts[index]), received)
+        for shape, index in plan.groups
     )
 
 
-def _remember(key: tuple[int, int], plan: _Plan) -> None:
+def _remember(key: tuple[int, bytes], plan: _Plan) -> None:
     if len(_PLANS) >= _MOST_PLANS:
         _PLANS.clear()
     _PLANS[key] = plan
 
 
 def _planned(data: bytes, found: Scan) -> _Plan:
-    starts = found.offsets[:-1]
-    shapes = _shapes(data, starts)
-    shapes[list(found.special)] = _SPECIAL
-    places = [(shape, np.flatnonzero(shapes == shape)) for shape in np.unique(shapes).tolist()]
-    return _Plan(starts, shapes, tuple((shape, index, starts[index]) for shape, index in places))
+    shapes = _shapes(data, found.offsets[:-1])
+    special = sorted(found.special)
+    shapes[special] = _SPECIAL
+    is_special = shapes == _SPECIAL
+    sizes = np.where(is_special, 0, np.diff(found.offsets))
+    groups = tuple((shape, np.flatnonzero(shapes == shape)) for shape in np.unique(shapes).tolist())
+    return _Plan(shapes, _running(sizes), special, _running(is_special), groups)
+
+
+def _running(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """The sum of what is before each place, and of all."""
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+
+def _found_again(data: bytes, plan: _Plan, types: Structures | None) -> Scan | None:
+    """The values where the plan has them, what varies in size decoded on the way; None where they are not there."""
+    special: dict[int, tuple[Any, int, int | None]] = {}
+    ends = [0]  # bytes of what varies in size
+    try:
+        for place in plan.special:
+            pos = 4 + int(plan.fixed[place]) + ends[-1] + NOTIFICATION_HEAD
+            reader = Reader(data, pos, types)
+            special[place] = data_value(reader)
+            ends.append(ends[-1] + NOTIFICATION_HEAD + reader.pos - pos)
+    except (IndexError, Malformed):
+        return None
+    offsets = 4 + plan.fixed + np.array(ends)[plan.passed]
+    if offsets[-1] > len(data):
+        return None
+    shapes = _shapes(data, offsets[:-1])
+    fits = (shapes == plan.shapes) | ((plan.shapes == _SPECIAL) & _varies(shapes))
+    return Scan(offsets, special) if fits.all() else None
+
+
+def _varies(shapes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Whether values of these shapes vary in size."""
+    kinds = np.unique(shapes)
+    varying = np.array([row_of(int(kind)) is None for kind in kinds], np.bool_)
+    return varying[np.searchsorted(kinds, shapes)]
 
 
 def _shapes(data: bytes, starts: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Mask and type byte of each value as one number: if all are as before, all values are where they were before."""
+    """Mask and type byte of each value as one number."""
     raw = np.frombuffer(data, np.uint8)
     place = starts + NOTIFICATION_HEAD
     mask = raw[np.minimum(place, len(raw) - 1)].astype(np.uint32)  # the last value may be cut off

@@ -191,6 +191,7 @@ class _Encoder:
         self._is_odd = ~is_regular(self._run.aliases, self._ms) | self._doubtful
         if self._column.value.dtype == np.object_:
             self._is_odd |= ~state.takes_text(self._column)
+            self._pieces = self._objects()
         else:
             self._is_odd[self._run.strangers(state, self._column)] = True
             self._odd = np.flatnonzero(self._ordered(self._is_odd))
@@ -199,14 +200,12 @@ class _Encoder:
 
     def data(self, part: slice) -> Data:
         """The message of one part."""
-        metrics = self._objects(part) if self._column.value.dtype == np.object_ else self._numbers(part)
+        is_object = self._column.value.dtype == np.object_
+        metrics = b"".join(self._pieces[part]) if is_object else self._numbers(part)
         return Data(self._run.definitions[part.start].device, metrics, self._position[part])
 
     def _ordered(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self._order is None else values[self._order]
-
-    def _places(self, part: slice) -> NDArray[np.intp]:
-        return np.arange(part.start, part.stop) if self._order is None else self._order[part]
 
     def _values(self) -> NDArray[Any]:
         values, is_time = self._column.value, self._run.is_time
@@ -226,19 +225,14 @@ class _Encoder:
             start = index + 1
         return b"".join([*pieces, self._metrics.part(start, part.stop)])
 
-    def _objects(self, part: slice) -> bytes:
-        """Texts in one go, everything else one by one."""
-        places = self._places(part)
-        values = self._column.value[places]
-        is_text = [isinstance(value, str) for value in values] & ~self._is_odd[places]
-        chosen = places[is_text]
-        texts = iter(
-            framed_texts(
-                self._run.aliases[chosen], self._ms[chosen], values[is_text].tolist(), historical=self._historical
-            )
-        )
-        pairs = zip(is_text.tolist(), places.tolist(), strict=True)
-        return b"".join([next(texts) if plain else self._single(place) for plain, place in pairs])
+    def _objects(self) -> list[bytes]:
+        """Texts in one go, everything else one by one; in the order of the messages."""
+        values = self._column.value
+        is_text = [isinstance(value, str) for value in values] & ~self._is_odd
+        aliases, words = self._run.aliases[is_text], values[is_text].tolist()
+        texts = iter(framed_texts(aliases, self._ms[is_text], words, historical=self._historical))
+        pieces = [next(texts) if plain else self._single(place) for place, plain in enumerate(is_text.tolist())]
+        return pieces if self._order is None else [pieces[place] for place in self._order.tolist()]
 
     def _single(self, place: int) -> bytes:
         definition, value = self._run.definitions[place], self._column.value[place]

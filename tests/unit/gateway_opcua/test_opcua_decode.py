@@ -14,6 +14,7 @@ from asyncua.ua.ua_binary import struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.opcua import decode
 from gateway.opcua.decode import decode_data
 from gateway.opcua.encode import kept, notification
 from gateway.opcua.structures import plain
@@ -192,6 +193,25 @@ def test_a_known_order_of_shapes_is_not_believed_when_the_bytes_differ() -> None
     assert len(first) == len(second)
     for body, order in ((first, [1, 2, 3]), (second, [2, 1, 3]), (first, [1, 2, 3])):
         assert [tag for tag, *_ in dict(sorted(by_place(body).items())).values()] == order
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(data_values(), min_size=1, max_size=12), st.data())
+def test_a_body_is_read_the_same_whatever_came_before(values: list[ua.DataValue], data: st.DataObject) -> None:
+    changed = [data.draw(st.just(value) | data_values()) for value in values]
+    decode._PLANS.clear()
+    alone = by_place(body_of(changed))
+    for before in (values, changed):
+        by_place(body_of(before))
+        assert repr(by_place(body_of(changed))) == repr(alone)
+
+
+def test_texts_may_change_their_length_from_body_to_body() -> None:
+    for words in ("Idle", "", "Emergency stop", "Käte"):
+        text = ua.DataValue(ua.Variant(words, T.String))
+        number = ua.DataValue(ua.Variant(1.5, T.Double))
+        found = by_place(body_of([number, text, number, text]))
+        assert [found[place][1] for place in range(4)] == [1.5, words, 1.5, words]
 
 
 def test_values_that_a_bad_status_leaves_out_are_none() -> None:
