@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +24,7 @@ DataTypesOf = Callable[[str, int], DataTypes | None]
 
 _REMEMBERED_BYTES: Final = 16 << 20
 _OBJECT_BYTES: Final = 80  # of a value that is a Python object, a guess
-_LARGE: Final = 2_000  # values of a column that is left as it is: joining saves nothing, and sinks know its tags again
+_LARGE: Final = 2_000  # values of a record that is left as it is: joining saves nothing, and sinks know its tags again
 
 
 class _Memory:
@@ -67,7 +67,7 @@ def to_batch(
     """
     told = [_told(record) for record in records if record.kind is not Kind.DATA]
     return Batch(
-        columns=_joined(column for r in records if r.kind is Kind.DATA for column in _memory.columns(r, data_types)),
+        columns=_columns([_memory.columns(record, data_types) for record in records if record.kind is Kind.DATA]),
         events=tuple(one for one in told if isinstance(one, Event)),
         gaps=tuple(one for one in told if isinstance(one, Gap)),
         last=records[-1].sequence,
@@ -107,15 +107,25 @@ def _column(part: Part, base: int) -> Column:
     return Column(part.index + base, part.tag, part.value, part.status, part.time)
 
 
-def _joined(columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Columns by NumPy type, in the order in which the types come first; small ones that follow each other are one."""
-    by_type: dict[np.dtype, list[list[Column]]] = {}
+def _columns(records: Sequence[tuple[Column, ...]]) -> tuple[Column, ...]:
+    """The columns of large records as they are, those of small ones that follow each other joined."""
+    found: list[Column] = []
+    small: list[Column] = []
+    for columns in records:
+        if sum(map(len, columns)) < _LARGE:
+            small += columns
+        else:
+            found += [*_joined(small), *columns]
+            small = []
+    return (*found, *_joined(small))
+
+
+def _joined(columns: Iterable[Column]) -> Iterator[Column]:
+    """One column a NumPy type, in the order in which the types come first."""
+    by_type: dict[np.dtype, list[Column]] = {}
     for column in columns:
-        groups = by_type.setdefault(column.value.dtype, [[]])
-        groups += [[column], []] if len(column) >= _LARGE else []
-        groups[-1] += [column] if len(column) < _LARGE else []
-    alike = (group for groups in by_type.values() for group in groups if group)
-    return tuple(group[0] if len(group) == 1 else _concatenated(group) for group in alike)
+        by_type.setdefault(column.value.dtype, []).append(column)
+    return (alike[0] if len(alike) == 1 else _concatenated(alike) for alike in by_type.values())
 
 
 def _concatenated(columns: Sequence[Column]) -> Column:

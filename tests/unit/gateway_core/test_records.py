@@ -71,7 +71,7 @@ def test_records_read_by_several_sinks_are_decoded_once(monkeypatch) -> None:
     assert len(calls) == 4, "another record with the same number is another record"
 
 
-def test_large_columns_stay_as_they_came_and_small_ones_are_joined() -> None:
+def test_large_records_stay_as_they_came_and_small_ones_are_joined() -> None:
     large = draft(*range(3_000))
     batch = to_batch([record(i, one) for i, one in enumerate([draft(1), draft(2), large, large, draft(3)])])
     assert [len(column) for column in batch.columns] == [2, 3_000, 3_000, 1]
