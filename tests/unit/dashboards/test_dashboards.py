@@ -36,8 +36,9 @@ def alternatives(pattern: str) -> list[str]:
     return [pattern.replace(group[0], one) for one in group[1].split("|")] if group else [pattern]
 
 
-def test_both_dashboards_are_there_with_uids_of_their_own():
+def test_all_dashboards_are_there_with_uids_of_their_own():
     assert {name: board["uid"] for name, board in DASHBOARDS.items()} == {
+        "performance": "conche-performance",
         "plant-overview": "conche-plant-overview",
         "station": "conche-station",
     }
