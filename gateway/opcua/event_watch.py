@@ -77,14 +77,16 @@ class EventWatch:
             self._marks.last[EVENTS] = self._marks.last[EVENTS] or time_ns() - _SKEW_NS
 
     async def _begin(self, session: Session, base: Pace) -> str:
+        """Make the item. Only with it the subscription is one of events: else the next plan ends it as idle."""
+        self._reader.types = await find_event_types(session)
         try:
-            made = await self._subscriptions.create(session, base, events=True)
+            made = await self._subscriptions.create(session, base)
         except ServiceFault as fault:
             return str(fault)
-        self._reader.types = await find_event_types(session)
         refused = await monitor_events(session, made.id, self._reader.types)
         if refused:
             await self._subscriptions.end(session, [made.id])
+        made.events = not refused
         return refused
 
     async def fill(self, session: Session, timeout_s: float) -> None:
@@ -112,4 +114,3 @@ class EventWatch:
         fields = {"Start": iso_text(since), "End": iso_text(now)}
         event = Event(0, self._intake.source, LOST, "Server", now, _SEVERITY, message, fields)
         await self._intake.store([Draft(Kind.EVENT, self._intake.source, event_body(event), received=now)])
-        self._status.gaps += 1

@@ -147,7 +147,7 @@ class Subscriptions:
             await self._add(session, pace, [wish for wish in due if wish.terms.pace == pace])
         return sum(wish.tag.id not in self.rejected for wish in due)
 
-    async def create(self, session: Session, pace: Pace, *, events: bool = False) -> Subscription:
+    async def create(self, session: Session, pace: Pace) -> Subscription:
         """One more subscription. ServiceFault where the server has enough of them."""
         await self._changed()
         wanted = ua.CreateSubscriptionParameters(
@@ -159,7 +159,7 @@ class Subscriptions:
         )
         got = await session.create_subscription(wanted)
         revised_ms, keepalive = float(got.RevisedPublishingInterval), int(got.RevisedMaxKeepAliveCount)
-        made = Subscription(int(got.SubscriptionId), pace, revised_ms, keepalive, events)
+        made = Subscription(int(got.SubscriptionId), pace, revised_ms, keepalive)
         self.by_id[made.id] = made
         _log.info("subscription created", source=self._source, interval_ms=revised_ms, keepalive=keepalive)
         return made
