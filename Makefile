@@ -9,7 +9,7 @@ ROOMS := conche plant_model opcua_server gateway
 # Colleagues of the product in the integration tests: what brings each, by the command that shows it is there.
 NODE_LOCK := $(wildcard tests/integration/node/package-lock.json)
 
-.PHONY: run test check integration peers faults bench validate lock secrets clean help
+.PHONY: run test check integration peers faults fuzz bench validate lock secrets clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -19,7 +19,7 @@ run: .venv/.runtime ## the whole demo: broker, plant, gateway, page (CONFIG=conf
 	@exec .venv/bin/conche run $(CONFIG)
 
 test: .venv/.test ## all tests that need no other server
-	@exec $(PY) -m pytest -n logical --dist loadgroup --ignore=tests/integration --ignore=tests/bench --ignore=tests/faults $(ARGS)
+	@exec $(PY) -m pytest -n logical --dist loadgroup --ignore=tests/integration --ignore=tests/bench --ignore=tests/faults --ignore=tests/fuzz $(ARGS)
 
 check: .venv/.test ## lint, format, types, architecture
 	@$(PY) -m ruff check .
@@ -28,10 +28,13 @@ check: .venv/.test ## lint, format, types, architecture
 	@$(PY) -m pytest -q tests/test_architecture.py
 
 integration: .venv/.test peers $(if $(NODE_LOCK),tests/integration/node/node_modules/.package-lock.json) ## tests with real brokers, databases, a browser
-	@exec $(PY) -m pytest tests/integration tests/faults $(ARGS)
+	@exec $(PY) -m pytest tests/integration tests/faults tests/fuzz $(ARGS)
 
 faults: .venv/.test peers tests/integration/node/node_modules/.package-lock.json ## what is lost when links, servers, brokers, the gateway fail
 	@PYTHONPATH=.:tests exec $(PY) -m faults.main $(ARGS)
+
+fuzz: .venv/.test ## spoilt notifications against the decoder for a minute (ARGS="--seconds 3600")
+	@PYTHONPATH=.:tests exec $(PY) -m fuzz.main $(ARGS)
 
 peers:
 	@.ci/peers

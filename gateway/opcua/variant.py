@@ -34,6 +34,7 @@ _I8 = struct.Struct("<q")
 _GUID = 16
 _ARRAY = 0x80
 _DIMENSIONS = 0x40
+_XML = 2  # encoding of a structure: 0 none, 1 binary, 2 XML
 
 
 class Malformed(ValueError):  # noqa: N818 - a verdict on bytes
@@ -180,11 +181,13 @@ def extension_object(reader: Reader) -> dict[str, Any] | None:
     """A structure as a dict, {"typeId", "body": base64} where its type is not known; None for a null one."""
     type_id = node_id(reader)
     encoding = reader.byte()
-    body = reader.binary() if encoding & 3 else None
+    if encoding > _XML:
+        raise Malformed(f"a structure in no known encoding ({encoding})")
+    body = reader.binary() if encoding else None
     if type_id == "i=0":
         return None
     try:
-        known = None if body is None or not encoding & 1 else _known_structure(reader, type_id, body)
+        known = None if body is None or encoding == _XML else _known_structure(reader, type_id, body)
     except Undecodable:
         reader.undecodable += 1
         return None
@@ -255,13 +258,20 @@ def variant(reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
     encoding = reader.byte()
     read = READERS[encoding & 0x3F]
     if not encoding & _ARRAY:
-        return read(reader)
+        return read(reader) if not encoding & _DIMENSIONS else _contradiction(reader, read)
     is_null = reader.is_null_array()
     flat = [shown(read(reader)) for _ in range(reader.count())]
     shape = [reader.int32() for _ in range(reader.count(4))] if encoding & _DIMENSIONS else []
-    fits = len(shape) < 2 or (min(shape) >= 0 and prod(shape) == len(flat))  # noqa: PLR2004 - one dimension is a vector
+    fits = not shape or (min(shape) >= 0 and prod(shape) == len(flat))
     reader.undecodable += not fits
     return folded(flat, shape) if fits and not is_null else None
+
+
+def _contradiction(reader: Reader, read: Callable[[Reader], Any]) -> None:
+    """Pass over a single value that has dimensions."""
+    read(reader)
+    reader.take(4 * reader.count(4))
+    reader.undecodable += 1
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - any OPC UA value

@@ -245,6 +245,24 @@ def test_a_matrix_whose_dimensions_lie_is_one_bad_value() -> None:
     assert by_place(counted(lying, double(2, 1.5)))[0][1:3] == (None, BAD_DECODING_ERROR)
 
 
+def test_a_vector_whose_dimension_lies_is_one_bad_value() -> None:
+    lying = struct.pack("<IBB", 1, 1, 0xC0 | 4) + struct.pack("<ihh", 2, 1, 2) + struct.pack("<ii", 1, 5)
+    assert by_place(counted(lying, double(2, 1.5)))[0][1:3] == (None, BAD_DECODING_ERROR)
+
+
+def test_a_single_value_with_dimensions_is_bad_and_shifts_nothing() -> None:
+    odd = struct.pack("<IBBh", 1, 1, 0x40 | 4, 7) + struct.pack("<ii", 1, 1)
+    found = by_place(counted(odd, double(2, 1.5)))
+    assert found[0][1:3] == (None, BAD_DECODING_ERROR)
+    assert found[1][:2] == (2, 1.5)
+
+
+def test_a_structure_in_an_unknown_encoding_is_not_taken_for_a_binary_one() -> None:
+    type_id = ua.ua_binary.nodeid_to_binary(ua.NodeId(ua.ObjectIds.Range_Encoding_DefaultBinary))
+    odd = struct.pack("<IBB", 1, 1, 22) + type_id + b"\x05" + struct.pack("<idd", 16, 0.0, 1.0)
+    assert by_place(counted(odd))[0][1:3] == (None, BAD_DECODING_ERROR)
+
+
 def test_date_times_are_nanoseconds_and_impossible_ones_stay_in_range() -> None:
     far = struct.pack("<IBBq", 1, 1, 13, 2**63 - 1)
     early = struct.pack("<IBBq", 2, 1, 13, 0)
