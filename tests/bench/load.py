@@ -25,9 +25,8 @@ import yaml
 from notifications import Kind
 from peers import Peer, SparkplugHost, mosquitto, peer
 from report import Figure
+from support_certificates import made
 from support_demo import free_ports, get_json
-
-from gateway.opcua.pki import own_certificate
 
 ROOT = Path(__file__).parents[2]
 WARM_UP_S = 3.0
@@ -193,7 +192,7 @@ def measure(process: psutil.Process, ports: Ports) -> Usage:
 def run(case: Case, folder: Path) -> list[Figure]:
     """One case from start to end, everything fresh."""
     ports = Ports(*free_ports(4))
-    certificate, key = own_certificate(folder / "server")
+    certificate, key = made(folder / "server")
     server = ["load_server.py", "--port", str(ports.opcua), "--tags", str(case.tags), "--kind", case.kind]
     server += ["--certificate", str(certificate), "--key", str(key)] if case.encrypted else []
     with ExitStack() as stack:

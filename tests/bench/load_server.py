@@ -20,6 +20,10 @@ from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
 from notifications import Kind, Notification, data_type, notifications
 
+sys.path.append(str(Path(__file__).parents[1]))  # a script has only its own folder on the path
+
+from support_certificates import identify
+
 URI = "urn:conche:load"
 GROUP = 100
 """Tags in a folder."""
@@ -157,8 +161,7 @@ async def serve(options: argparse.Namespace) -> None:
     policy = ua.SecurityPolicyType.NoSecurity
     if options.certificate:
         policy = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt
-        await server.load_certificate(options.certificate)
-        await server.load_private_key(options.key)
+        await identify(server, options.certificate, options.key)
     server.set_security_policy([policy])
     Load.kind, Load.tags, Load.space = Kind(options.kind), options.tags, await server.register_namespace(URI)
     async with server:
