@@ -107,9 +107,10 @@ def test_temper_drift() -> None:
 
 
 def test_changeovers() -> None:
-    """S6: OEE rises, NEE stays."""
-    assert gain("changeovers", "OEE", "Quick changeovers") > 0.01
-    assert abs(gain("changeovers", "NEE", "Quick changeovers")) < 0.015
+    """S6: OEE rises against NEE, to which setup is no loss."""
+    oee, nee = (gain("changeovers", measure, "Quick changeovers") for measure in ("OEE", "NEE"))
+    assert oee > nee + 0.01
+    assert abs(nee) < 0.03
 
 
 def test_campaigns() -> None:
