@@ -42,7 +42,7 @@ class Link(UASocketProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by whom ever."""
-        self._broken = self._broken or exc or ConnectionError("the server closed the connection")
+        self._broken = self._broken or ua.UaError(f"the connection was closed{f': {exc}' if exc else ''}")
         self._fail_all_pending(self._broken)
         super().connection_lost(self._broken)
 
