@@ -94,7 +94,7 @@ def test_wet_beans() -> None:
     assert abs(gain("wet_beans", "Throughput", "Wet beans")) < 0.04
     dark, wet = (f"Four conches, mostly dark{end}" for end in ("", ", wet beans"))
     assert limit("wet_beans", wet) == "Roasting"
-    assert figure("wet_beans", "Throughput", wet) < 0.98 * figure("wet_beans", "Throughput", dark)
+    assert figure("wet_beans", "Throughput", wet, 4) < 0.98 * figure("wet_beans", "Throughput", dark, 4)
 
 
 def test_temper_drift() -> None:
