@@ -13,7 +13,7 @@ from plant_model.activity import Activity
 from plant_model.calendar import is_open, open_hours
 from plant_model.capacity import filling_seconds, roasting_gas
 from plant_model.clock import Handler
-from plant_model.costs import Costs, attendance, electricity, power, scrap_value, standard_costs
+from plant_model.costs import Costs, electricity, power, scrap_value, standard_costs
 from plant_model.events import PlantEvent
 from plant_model.layout import finished
 from plant_model.packml import ALLOWED, FINISHES, Command, Mode, State
@@ -114,7 +114,7 @@ class Auditor:
     def costs(self) -> Costs:
         """EUR since the epoch, by cause."""
         plant, spec, rates = self.plant, self.plant.spec, self.plant.spec.costs
-        units, share, clocked = plant.state.units, attendance(spec), self._machines
+        units, share, clocked = plant.state.units, spec.attendance, self._machines
         down = {name: sum(clocked[name].times[activity] for activity in DOWN) for name in units}
         idle = sum(share[unit.station] * down[name] for name, unit in units.items()) / HOUR * rates.labour_per_h
         repairs, planned = (
