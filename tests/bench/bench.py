@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # a script has only its own fol
 import load  # noqa: E402
 import plant  # noqa: E402
 import stages  # noqa: E402
-from report import table, write  # noqa: E402
+from report import Figure, table, write  # noqa: E402
 
 
 def main() -> None:
@@ -31,8 +31,11 @@ def main() -> None:
     if unknown := set(named) - set(benches):
         parser.error(f"there is no bench {', '.join(sorted(unknown))}; there are {', '.join(benches)}")
     ways = {"gateway": partial(load.figures, options.case), "stages": stages.figures, "plant": plant.figures}
-    figures = [figure for name in named for figure in ways[name]()]
-    print(table(figures))
+    figures: list[Figure] = []
+    for name in named:
+        for figure in ways[name]():
+            figures.append(figure)
+            print(table([figure]), flush=True)
     write(figures)
     sys.exit(any(figure.value for figure in figures if figure.name.endswith(": missing")))
 
