@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from plant_model.equipment import STATIONS, GrindingSpec, RoastingSpec
+from plant_model.equipment import STATIONS, GrindingSpec, RoastingSpec, spec_path
 from plant_model.spec import LIQUOR, PlantSpec
 
 BEAN_MOISTURE = 7.0
@@ -47,13 +47,15 @@ def filling_seconds(spec: PlantSpec) -> float:
 
 
 def planned_seconds(spec: PlantSpec, station: str, product: str) -> float:
-    """PRI: ideal seconds of one machine per kg that it processes."""
+    """PRI: ideal seconds of one machine of a station or section per kg that it processes."""
     s = spec.stations
     if station == "Roasting":
         minutes = roasting_minutes(s.Roasting, BEAN_MOISTURE) + s.Roasting.handling_min
         return minutes * 60.0 / s.Roasting.load_kg
+    if station == "Kneading":
+        return s.Mixing.kneader.mix_min.mode * 60.0 / s.Mixing.batch_kg
     if station == "Mixing":
-        return (s.Mixing.mix_min.mode * 60.0 + refining_seconds(spec)) / s.Mixing.batch_kg
+        return refining_seconds(spec) / s.Mixing.batch_kg
     if station == "Conching":
         busy = filling_seconds(spec) + s.Conching.hours[product] * 3600.0 + s.Conching.discharge_min * 60.0
         return busy / s.Conching.load_kg
@@ -110,9 +112,9 @@ def planned_scrap(spec: PlantSpec, station: str) -> float:
     return usual * (1.0 - moulding.rework_share) if station == "Moulding" else 0.0
 
 
-def first_operation(station: str) -> str:
+def first_operation(section: str) -> str:
     """Where the way of a station's material begins: beans are cleaned, products are mixed."""
-    return "Cleaning" if STATIONS.index(station) < STATIONS.index("Mixing") else "Mixing"
+    return "Cleaning" if STATIONS.index(spec_path(section)[0]) < STATIONS.index("Mixing") else "Mixing"
 
 
 def machines(spec: PlantSpec, station: str) -> int:

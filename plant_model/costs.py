@@ -41,14 +41,14 @@ class Costs(NamedTuple):
 
 def power(spec: PlantSpec, unit: Unit) -> float:
     """Electric power in kW that a machine draws now."""
-    return spec.stations[unit.station].power_kw * spec.power.shares[unit.control.state]
+    return spec.stations[unit.section].power_kw * spec.power.shares[unit.control.state]
 
 
 def electricity(spec: PlantSpec, unit: Unit, now: float) -> float:
     """Energy in kWh that a machine has drawn since the epoch: its times by its power in each state."""
     shares, control = spec.power.shares, unit.control
     full: float = sum(map(mul, control.states, shares)) + (now - unit.since) * shares[control.state]
-    return full * spec.stations[unit.station].power_kw / HOUR
+    return full * spec.stations[unit.section].power_kw / HOUR
 
 
 def base_load(spec: PlantSpec, now: float) -> float:

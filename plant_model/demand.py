@@ -8,7 +8,7 @@ from functools import partial
 from plant_model import orderbook
 from plant_model.business import MONTHS, OrderClass
 from plant_model.floor import Floor
-from plant_model.layout import DISPATCH, WAREHOUSE, finished
+from plant_model.layout import DISPATCH, KNEADER, WAREHOUSE, finished
 from plant_model.randomness import exponential, gamma
 from plant_model.trade import Order
 
@@ -61,7 +61,7 @@ class Demand:
             self._confirm(order, address)
         self._dispatch(order.product)
         orderbook.settle(sales, order, lost=demand.stockout == "lost")
-        floor.stir("Mixing")
+        floor.stir(KNEADER)
 
     def _order(self, name: str, order_class: OrderClass) -> tuple[Order, str]:
         floor, stream = self._floor, self._floor.stream(f"{name}.order")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from plant_model.handling import MaintenancePlan
 from plant_model.schema import Bounds, Count, NotNegative, Percent, Positive, Problem, Share
@@ -111,12 +111,20 @@ class GrindingSpec(Equipment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixingSpec(Equipment):
-    """Kneader, then five-roll refiner that feeds a conche."""
+class KneaderSpec(Equipment):
+    """The kneader, which doses and mixes the next batch while the refiner grinds the last one."""
 
-    batch_kg: Positive
     mix_min: Triangular
     dosing_sd: Share  # standard deviation of a dose, as a share of it
+    changeover_min: Triangular
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixingSpec(Equipment):
+    """Five-roll refiner that feeds a conche, and the kneader before it."""
+
+    kneader: KneaderSpec
+    batch_kg: Positive
     refiner_kg_h: Positive
     changeover_min: Triangular
     rework_share_max: Share
@@ -197,8 +205,11 @@ class Stations:
     Moulding: MouldingSpec
 
     def __getitem__(self, name: str) -> Equipment:
-        """The equipment of a station by its name."""
-        equipment: Equipment = getattr(self, name)
+        """The equipment of a station or section by its name."""
+        part: Any = self
+        for key in spec_path(name):
+            part = getattr(part, key)
+        equipment: Equipment = part
         return equipment
 
     def problems(self) -> Iterator[Problem]:
@@ -210,3 +221,10 @@ class Stations:
 
 STATIONS = ("Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding")
 """Names of the stations in the order of the flow; browse names in OPC UA."""
+SECTIONS = {"Kneading": ("Mixing", "kneader")}
+"""Machines that a station has beside its own, with equipment of their own: its station, and its key in the spec."""
+
+
+def spec_path(section: str) -> tuple[str, ...]:
+    """Where the equipment of a section, or of a station's own machines, stands below `stations`."""
+    return SECTIONS.get(section, (section,))

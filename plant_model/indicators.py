@@ -10,7 +10,7 @@ import numpy as np
 
 from plant_model.activity import Element
 from plant_model.kpi import Kpis, Losses, elements, kpis, losses
-from plant_model.layout import units
+from plant_model.layout import sections
 from plant_model.linekpis import LAST, Capability, LineKpis, capability, line_table, rolling_kpis
 from plant_model.overview import tag
 from plant_model.packml import State
@@ -53,9 +53,9 @@ class Board:
 
     def __init__(self, spec: PlantSpec) -> None:
         self._spec = spec
-        self._stations: dict[str, list[str]] = {}
-        for unit, station in units(spec).items():
-            self._stations.setdefault(station, []).append(unit)
+        self._sections: dict[str, list[str]] = {}
+        for unit, section in sections(spec).items():
+            self._sections.setdefault(section, []).append(unit)
         self._mark: Mark | None = None
         self._first: Mark | None = None
         self._found: dict[str, Indicators] = {}
@@ -83,7 +83,7 @@ class Board:
         if last is self._mark and first is self._first:
             return
         self._mark, self._first = last, first
-        rows = {name: window(first.tallies, last.tallies, members) for name, members in self._stations.items()}
+        rows = {name: window(first.tallies, last.tallies, members) for name, members in self._sections.items()}
         processed = {name: float(row[Count.Processed]) for name, row in rows.items()}
         self._found = {name: self._indicators(state, name, row, processed) for name, row in rows.items()}
         cases = last.line[0] - first.line[0]
@@ -94,7 +94,7 @@ class Board:
         self._line = self._line_indicators(state)
 
     def _indicators(self, state: PlantState, name: str, row: Row, processed: Mapping[str, float]) -> Indicators:
-        members, shifts = self._stations[name], state.shifts[-2:]
+        members, shifts = self._sections[name], state.shifts[-2:]
         ever = window({}, state.marks[-1].tallies, members)
         shift = window(shifts[0].units, shifts[-1].units, members)
         compared = yardstick(self._spec, name, processed)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from plant_model.equipment import STATIONS
+from plant_model.equipment import SECTIONS, STATIONS, spec_path
 from plant_model.spec import PlantSpec
 
 WAREHOUSE = "Warehouse"
 SUPPLY = "Supply."
 DISPATCH = "Dispatch."
 DAY = 86400.0
+KNEADER = "Kneader"
+REFINER = "Mixing"
+FEED = "RefinerFeed"
+"""What the kneader drops its batch into, and the refiner draws it from: it holds one batch."""
+
+
+def sections(spec: PlantSpec) -> dict[str, str]:
+    """Section of each unit, in the order of the flow. A station's own machines are the section of its name."""
+    several = {"Kneading": (KNEADER,), "Conching": conche_names(spec)}
+    order = [section for station in STATIONS for section in (*_before(station), station)]
+    return {unit: section for section in order for unit in several.get(section, (section,))}
+
+
+def _before(station: str) -> list[str]:
+    return [section for section, (where, _) in SECTIONS.items() if where == station]
 
 
 def units(spec: PlantSpec) -> dict[str, str]:
     """Station of each unit, in the order of the flow. A station with one machine and its unit share the name."""
-    several = {"Conching": conche_names(spec)}
-    return {unit: station for station in STATIONS for unit in several.get(station, (station,))}
+    return {unit: spec_path(section)[0] for unit, section in sections(spec).items()}
 
 
 def conche_names(spec: PlantSpec) -> tuple[str, ...]:
@@ -59,13 +73,14 @@ def watchers(spec: PlantSpec) -> dict[str, tuple[str, ...]]:
     between = {
         "CleanBeans": ("Roasting", "Cleaning"),
         "RoastedBeans": ("Grinding", "Roasting"),
-        "LiquorTank": ("Mixing", "Grinding"),
+        "LiquorTank": (KNEADER, "Grinding"),
+        FEED: (REFINER, KNEADER),
         "Hopper": ("Moulding", "Tempering"),
     }
-    stores = {name: (SUPPLY + name, "Cleaning" if name == "Beans" else "Mixing") for name in spec.storages}
-    vessels = {conche: (conche, "Mixing") for conche in conches}
+    stores = {name: (SUPPLY + name, "Cleaning" if name == "Beans" else KNEADER) for name in spec.storages}
+    vessels = {conche: (conche, REFINER) for conche in conches}
     tanks = {tank(product): ("Tempering", *conches) for product in spec.products}
-    goods = {finished(product): (DISPATCH + product, "Moulding", "Mixing") for product in spec.products}
+    goods = {finished(product): (DISPATCH + product, "Moulding", KNEADER) for product in spec.products}
     returned: dict[str, tuple[str, ...]] = {rework(product): () for product in spec.products}
     return {**stores, **between, **vessels, **tanks, **goods, **returned}
 
@@ -84,6 +99,7 @@ def capacities(spec: PlantSpec) -> dict[str, float]:
         "CleanBeans": buffers.CleanBeans.capacity_kg,
         "RoastedBeans": buffers.RoastedBeans.capacity_kg,
         "LiquorTank": buffers.LiquorTank.capacity_kg,
+        FEED: spec.stations.Mixing.batch_kg,
         "Hopper": buffers.Hopper.capacity_kg,
         **dict.fromkeys(conche_names(spec), spec.stations.Conching.load_kg),
         **{tank(name): buffers.MassTank.capacity_kg for name in spec.products},

@@ -11,7 +11,7 @@ from plant_model.accounting import ratio
 from plant_model.capacity import constraint, line_seconds
 from plant_model.kpi import elements
 from plant_model.laboratory import machine_capability, process_capability
-from plant_model.layout import units
+from plant_model.layout import KNEADER, sections
 from plant_model.ledgers import Spread, Turnover
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState
@@ -19,7 +19,7 @@ from plant_model.tally import Count, Row, turnover, unpacked
 from plant_model.windows import Line, Window, table
 
 YEAR_H = 8760.0
-FIRST, LAST = "Mixing", "Moulding"
+FIRST, LAST = KNEADER, "Moulding"
 """The machine that begins an order, and the one at the end of the line."""
 
 
@@ -119,7 +119,7 @@ def _turnover(state: PlantState, window: Window) -> Turnover:
 
 def _machines(spec: PlantSpec) -> frozenset[str]:
     narrow = constraint(spec)
-    return frozenset(name for name, station in units(spec).items() if station == narrow)
+    return frozenset(name for name, section in sections(spec).items() if section == narrow)
 
 
 def _orders(spec: PlantSpec, lines: list[Line]) -> list[Stretch]:

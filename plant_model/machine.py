@@ -70,13 +70,13 @@ class Machines:
         for unit in floor.state.units.values():
             book(unit, floor.now)
             for fault, failure in unit.failures.items():
-                mode = floor.spec.stations[unit.station].failures[fault]
+                mode = floor.spec.stations[unit.section].failures[fault]
                 failure.remaining = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode, failure.age)
             self.decide(unit)
 
     def fail(self, unit: Unit, fault: str, repair_h: float | None = None) -> None:
         """Stop a machine by a fault and begin the repair, of so much work; it is drawn if not given."""
-        floor, mode = self._floor, self._floor.spec.stations[unit.station].failures[fault]
+        floor, mode = self._floor, self._floor.spec.stations[unit.section].failures[fault]
         drawn = lognormal(floor.stream(f"{unit.name}.{fault}.repair"), mode.mttr_h * 3600.0, mode.cv)
         seconds = drawn if repair_h is None else repair_h * 3600.0
         life = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode)
@@ -170,7 +170,7 @@ class Machines:
         if unit.control.kept is not None:
             idle = self._floor.state.campaign.waiting == "Order"
             return (Activity.NoOrder, "") if idle else (Activity.Commanded, "Operator")
-        return self._stations[unit.station].proceed(unit)
+        return self._stations[unit.section].proceed(unit)
 
     def _move(self, unit: Unit, target: State) -> None:
         """Go the legal way towards a state, until an acting state takes its time."""

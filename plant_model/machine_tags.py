@@ -17,11 +17,11 @@ SEPARATOR = "; "
 """Between the entries of a list that is shown as one text."""
 
 
-def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
+def machine(spec: PlantSpec, section: str) -> tuple[Sensor[View], ...]:
     """What every machine shows."""
     name: dict[str, Any] = {"type": SignalType.STRING, "still": True}
     product: Sensor[View] = tag("Production", "Product", lambda v: v.product, "Product it is set up for", **name)
-    branded = () if station in BEANS else (product,)
+    branded = () if section in BEANS else (product,)
     return (
         *status(lambda v: v.unit),
         tag("Status", "Culprit", lambda v: v.unit.culprit, "Who starves or blocks it, or the fault", **name),
@@ -39,7 +39,7 @@ def machine(spec: PlantSpec, station: str) -> tuple[Sensor[View], ...]:
         balance(lambda v: imbalance(v.unit)),
         tag("Production", "LotId", lambda v: v.unit.lot, "The last lot it took", **name),
         *branded,
-        *energy(lambda v: v.power, lambda v: v.electricity, spec.stations[station].power_kw),
+        *energy(lambda v: v.power, lambda v: v.electricity, spec.stations[section].power_kw),
     )
 
 

@@ -49,7 +49,7 @@ class Maintenance:
         floor, plan = self._floor, self._plan(unit)
         assert plan is not None  # it was done by one
         for fault, failure in unit.failures.items():
-            mode = floor.spec.stations[unit.station].failures[fault]
+            mode = floor.spec.stations[unit.section].failures[fault]
             life = time_to_failure(floor.stream(f"{unit.name}.{fault}.life"), mode)
             unit.failures[fault] = Failure(life, count=failure.count, calendar=failure.calendar)
         floor.clock.schedule(plan.every_h * HOUR, "maintenance", unit.name)
@@ -59,4 +59,4 @@ class Maintenance:
         self._floor.stir(name)
 
     def _plan(self, unit: Unit) -> MaintenancePlan | None:
-        return self._floor.spec.stations[unit.station].maintenance
+        return self._floor.spec.stations[unit.section].maintenance

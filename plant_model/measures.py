@@ -21,7 +21,7 @@ from plant_model.accounting import (
 from plant_model.activity import Activity
 from plant_model.capacity import constraint
 from plant_model.costs import DISPOSED, Costs, standard_costs, stock_value
-from plant_model.layout import finished, tank, units
+from plant_model.layout import finished, sections, tank
 from plant_model.orderbook import overdue
 from plant_model.plant import Plant
 from plant_model.restoration import p90
@@ -96,7 +96,7 @@ class Stretch:
     @property
     def _constraint(self) -> list[str]:
         narrow = constraint(self.spec)
-        return [name for name, station in units(self.spec).items() if station == narrow]
+        return [name for name, section in sections(self.spec).items() if section == narrow]
 
     def seconds(self, activity: Activity) -> float:
         """Of all machines together."""

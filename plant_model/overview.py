@@ -16,6 +16,7 @@ from plant_model.accounting import (
     work_in_process,
 )
 from plant_model.activity import ACTIVITIES
+from plant_model.layout import sections
 from plant_model.packml import Mode, State
 from plant_model.sensing import Sensor, SignalType, View
 from plant_model.spec import PlantSpec
@@ -214,10 +215,7 @@ def bottleneck() -> tuple[Sensor[LineView], ...]:
 
 def whole_line(spec: PlantSpec) -> tuple[Sensor[LineView], ...]:
     """What the line shows."""
-    rated = sum(
-        spec.stations[unit].power_kw for unit in ("Cleaning", "Roasting", "Grinding", "Mixing", "Tempering", "Moulding")
-    )
-    rated += spec.stations.Conching.power_kw * spec.stations.Conching.machines + spec.power.base_load_kw
+    rated = sum(spec.stations[section].power_kw for section in sections(spec).values()) + spec.power.base_load_kw
     return (
         *status(lambda v: v.last.unit),
         *_line_counts(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from plant_model.floor import Floor
-from plant_model.layout import conche_names, finished, tank
+from plant_model.layout import FEED, REFINER, conche_names, finished, tank
 from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import Campaign, PlantState
 
@@ -26,6 +26,10 @@ def next_batch(floor: Floor) -> str:
     campaign = floor.state.campaign
     if campaign.batches_left > 0:
         return campaign.product
+    for product in floor.spec.products:
+        if missing := unfilled(floor, product):  # no load that was begun is left behind
+            floor.state.campaign = Campaign(product, max(campaign.loads, 1), missing)
+            return product
     outlooks = {product: _outlook(floor, product) for product in floor.spec.products}
     product = choose(campaign, outlooks, floor.spec.sequence.order)
     floor.state.campaign = begun(campaign, product, _batches(floor)) if product else paused(campaign, outlooks)
@@ -60,11 +64,21 @@ def paused(campaign: Campaign, outlooks: Mapping[str, Outlook]) -> Campaign:
     return Campaign(campaign.product, campaign.loads, 0, "Material" if low else "Order")
 
 
+def unfilled(floor: Floor, product: str) -> int:
+    """Batches that the conches begun with a product lack, beyond those that are on their way to the refiner."""
+    batch, feed, job = floor.spec.stations.Mixing.batch_kg, floor.buffer(FEED), floor.state.units[REFINER].job
+    filling = job.target if job is not None and job.product == product else ""
+    vessels = [floor.buffer(name) for name in conche_names(floor.spec)]
+    lacking = [vessel.room for vessel in vessels if vessel.product == product or vessel.name == filling]
+    waiting = len(feed.lots) + len(feed.transit) if feed.product == product else 0
+    return max(round(sum(lacking) / batch) - waiting, 0)
+
+
 def in_process(state: PlantState, spec: PlantSpec, product: str) -> float:
     """Mass in kg of a product from the kneader to the tunnel."""
     buffers = state.buffers
     lots = buffers[finished(product)].transit.copy()
-    for name in (*conche_names(spec), tank(product), "Hopper"):
+    for name in (FEED, *conche_names(spec), tank(product), "Hopper"):
         lots += buffers[name].lots
         lots += buffers[name].transit
     lots += [unit.job.lot for unit in state.units.values() if unit.job and unit.job.lot]

@@ -11,6 +11,7 @@ from plant_model.calendar import Shifts
 from plant_model.clock import Agenda, Handler
 from plant_model.commands import MODES, names, refusal_of_command, refusal_of_mode, refusal_of_speed
 from plant_model.demand import Demand
+from plant_model.equipment import spec_path
 from plant_model.events import PlantEvent
 from plant_model.floor import Floor
 from plant_model.genealogy import (
@@ -26,7 +27,7 @@ from plant_model.genealogy import (
     shipments,
 )
 from plant_model.kpi import Cause, time_by_cause
-from plant_model.layout import capacities, conveyors, finished, first_contents, units, watchers
+from plant_model.layout import capacities, conveyors, finished, first_contents, sections, watchers
 from plant_model.linekpis import Capability, Stretch, capability, line_table
 from plant_model.machine import Machines, Station
 from plant_model.packml import Command, Mode
@@ -39,6 +40,7 @@ from plant_model.stations.base import Workplace
 from plant_model.stations.cleaning import Cleaning
 from plant_model.stations.conching import Conching
 from plant_model.stations.grinding import Grinding
+from plant_model.stations.kneading import Kneading
 from plant_model.stations.mixing import Mixing
 from plant_model.stations.moulding import Moulding
 from plant_model.stations.roasting import Roasting
@@ -51,7 +53,16 @@ from plant_model.windows import Line, Window, table
 __all__ = ["Plant", "PlantError", "PlantEvent", "SnapshotError"]
 
 Answer = TypeVar("Answer")
-WORKPLACES: tuple[type[Workplace], ...] = (Cleaning, Roasting, Grinding, Mixing, Conching, Tempering, Moulding)
+WORKPLACES: tuple[type[Workplace], ...] = (
+    Cleaning,
+    Roasting,
+    Grinding,
+    Kneading,
+    Mixing,
+    Conching,
+    Tempering,
+    Moulding,
+)
 
 
 class PlantError(Exception):
@@ -287,7 +298,7 @@ def new_state(spec: PlantSpec, seed: int) -> PlantState:
     return PlantState(
         agenda=Agenda(),
         streams=streams,
-        units={name: new_unit(spec, streams, name, station) for name, station in units(spec).items()},
+        units={name: new_unit(spec, streams, name, section) for name, section in sections(spec).items()},
         buffers={
             name: Buffer(name, sizes[name], who, conveyor=belts.get(name, 0.0)) for name, who in watchers(spec).items()
         },
@@ -297,10 +308,10 @@ def new_state(spec: PlantSpec, seed: int) -> PlantState:
     )
 
 
-def new_unit(spec: PlantSpec, streams: Streams, name: str, station: str) -> Unit:
-    """A machine as it comes from the maker."""
+def new_unit(spec: PlantSpec, streams: Streams, name: str, section: str) -> Unit:
+    """A machine of a section as it comes from the maker."""
     failures = {
         fault: Failure(time_to_failure(streams[f"{name}.{fault}.life"], mode), calendar=mode.clock == "calendar")
-        for fault, mode in spec.stations[station].failures.items()
+        for fault, mode in spec.stations[section].failures.items()
     }
-    return Unit(name, station, failures=failures)
+    return Unit(name, spec_path(section)[0], section, failures=failures)

@@ -198,7 +198,7 @@ class View:
     @property
     def load(self) -> float:
         """Power as a share of the rated one."""
-        rated = self.spec.stations[self.unit.station].power_kw
+        rated = self.spec.stations[self.unit.section].power_kw
         return self.power / rated if rated else 0.0
 
     @cached_property
@@ -209,7 +209,7 @@ class View:
     @property
     def design_speed(self) -> float:
         """Speed in kg/h at best with the present product."""
-        return 3600.0 / planned_seconds(self.spec, self.unit.station, self.recipe_product)
+        return 3600.0 / planned_seconds(self.spec, self.unit.section, self.recipe_product)
 
     @property
     def speed(self) -> float:

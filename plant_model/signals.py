@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from plant_model.capacity import constraint
 from plant_model.climate import Climate, inside
-from plant_model.equipment import STATIONS
+from plant_model.equipment import SECTIONS, STATIONS, spec_path
 from plant_model.indicators import (
     Board,
     energy_indicators,
@@ -21,7 +21,7 @@ from plant_model.indicators import (
     station_indicators,
 )
 from plant_model.instruments import Instruments, Poor
-from plant_model.layout import WAREHOUSE, line_path, station_path, unit_path, units
+from plant_model.layout import WAREHOUSE, line_path, sections, station_path, unit_path, units
 from plant_model.machine_tags import doses, machine
 from plant_model.overview import LineView, StationView, kpis, several, whole_line
 from plant_model.sensing import Quality, Sensor, SignalType, View
@@ -29,7 +29,7 @@ from plant_model.service import service
 from plant_model.spec import PlantSpec
 from plant_model.spending import spending
 from plant_model.state import PlantState, SensorFault
-from plant_model.stations import cleaning, conching, grinding, mixing, moulding, roasting, tempering
+from plant_model.stations import cleaning, conching, grinding, kneading, mixing, moulding, roasting, tempering
 from plant_model.stations.dosing import ingredients
 from plant_model.stock import StockView, places
 from plant_model.warehouse import rooms
@@ -46,6 +46,7 @@ PROCESS: dict[str, Callable[[PlantSpec], tuple[Sensor[View], ...]]] = {
     "Tempering": tempering.sensors,
     "Moulding": moulding.sensors,
 }
+BESIDE: dict[str, Callable[[PlantSpec], tuple[Sensor[View], ...]]] = {"Kneading": kneading.sensors}
 Views = dict[str, View]
 Look = Callable[[PlantState, Views], Any]
 Event = tuple[int, int]
@@ -230,16 +231,27 @@ def _parts(spec: PlantSpec) -> Iterator[Part]:
 
 
 def _station_parts(spec: PlantSpec, station: str) -> Iterator[Part]:
-    names = [unit for unit, where in units(spec).items() if where == station]
+    names = [unit for unit, section in sections(spec).items() if section == station]
     node, common = f"{LINE}.{station}", (*machine(spec, station), *PROCESS[station](spec))
+    yield from _section_parts(spec, station)
     if names == [station]:
-        taken = doses(ingredients(spec)) if station == "Mixing" else ()
-        rows = (*common, *taken, *kpis(lambda view: view.performance))
+        rows = (*common, *kpis(lambda view: view.performance))
         yield Part(node, unit_path(spec, station, station), rows, _unit_look(station))
         return
     for name in names:
         yield Part(f"{node}.{name}", unit_path(spec, name, station), common, _unit_look(name))
     yield Part(node, station_path(spec, station), several(spec, station), _station_look(names))
+
+
+def _section_parts(spec: PlantSpec, station: str) -> Iterator[Part]:
+    """The machines beside a station's own; their process values are the station's."""
+    node, path = f"{LINE}.{station}", station_path(spec, station)
+    for unit, section in sections(spec).items():
+        if section in SECTIONS and spec_path(section)[0] == station:
+            yield Part(f"{node}.{unit}", unit_path(spec, unit, station), machine(spec, section), _unit_look(unit))
+            yield Part(node, path, BESIDE[section](spec), _unit_look(unit))
+            if section == "Kneading":
+                yield Part(node, path, tuple(doses(ingredients(spec))), _unit_look(unit))
 
 
 def _board_look(board: Board, station: str) -> Look:
@@ -256,7 +268,7 @@ def _station_look(names: list[str]) -> Look:
 
 def _line_look(spec: PlantSpec) -> Look:
     narrow = constraint(spec)
-    names = [unit for unit, station in units(spec).items() if station == narrow]
+    names = [unit for unit, section in sections(spec).items() if section == narrow]
     return lambda state, views: LineView(spec, state, views, names)
 
 

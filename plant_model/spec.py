@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from plant_model.business import Costs, Demand, Policy, Power, Supplier
-from plant_model.equipment import ROUNDING, STATIONS, Celsius, Stations, Triangular
+from plant_model.equipment import ROUNDING, SECTIONS, STATIONS, Celsius, Stations, Triangular, spec_path
 from plant_model.flow_checks import FLOW_CHECKS, Conveyor
 from plant_model.handling import ActingTimes, Number, Workforce
 from plant_model.laboratory import Limits, check_quality
@@ -304,7 +304,8 @@ def _check_workers(
     for station in STATIONS:
         if station not in calendar.unattended and not able(station):
             yield Problem(("workforce", "skills"), f"leave nobody to run {station}")
-        equipment = stations[station]
+    for section in (*STATIONS, *SECTIONS):
+        equipment = stations[section]
         needs: dict[tuple[str, ...], str] = {
             ("failures", name, "skill"): mode.skill for name, mode in equipment.failures.items()
         }
@@ -312,7 +313,9 @@ def _check_workers(
             needs["maintenance", "skill"] = equipment.maintenance.skill
         for path, skill in needs.items():
             if skill and not able(skill):
-                yield Problem(("stations", station, *path), f"nobody has the skill {skill!r}: see workforce.skills")
+                yield Problem(
+                    ("stations", *spec_path(section), *path), f"nobody has the skill {skill!r}: see workforce.skills"
+                )
 
 
 _CHECKS: tuple[Callable[..., Problems], ...] = (

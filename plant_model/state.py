@@ -218,6 +218,7 @@ class Unit:
 
     name: str
     station: str
+    section: str = ""  # whose equipment it is and by whose rules it works; that of its station if not given
     activity: Activity = Activity.NoOrder  # what its time is booked to
     culprit: str = ""  # who starves or blocks it, or the fault
     control: Control = field(default_factory=Control)
@@ -239,6 +240,10 @@ class Unit:
     open_cases: dict[str, float] = field(default_factory=dict)  # kg by lot of pieces that do not fill a case yet
     warmth: Warmth = field(default_factory=Warmth)
     ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        """Most machines are their station's own."""
+        self.section = self.section or self.station
 
     @property
     def state(self) -> State:

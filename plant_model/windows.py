@@ -40,7 +40,7 @@ def table(spec: PlantSpec, state: PlantState, window: Window) -> list[Line]:
     """The table of a window; empty while there was none yet. The scrap of an order is compared with the plan only."""
     lines = [line for unit in state.units.values() for line in _lines(state, unit, window)]
     processed = {line.unit: float(line.row[Count.Processed]) for line in lines} if window != "orders" else {}
-    return [line._replace(yardstick=yardstick(spec, state.units[line.unit].station, processed)) for line in lines]
+    return [line._replace(yardstick=yardstick(spec, state.units[line.unit].section, processed)) for line in lines]
 
 
 def yardstick(spec: PlantSpec, station: str, processed: Mapping[str, float]) -> Yardstick:

@@ -127,7 +127,7 @@ def assert_effective(plant: Plant) -> None:
         for c in (total, window[name]):
             assert_product(performance(c), c.earned - c.lost, c.pbt, c)
     station = constraint(spec)
-    narrow = [window[name] for name, unit in state.units.items() if unit.station == station]
+    narrow = [window[name] for name, unit in state.units.items() if unit.section == station]
     made, all_of_them = line(spec, state, plant.now).since(first.line), together(narrow)
     shares = line_performance(made, all_of_them, len(narrow))
     assert_product(shares, made.earned - made.lost, all_of_them.pbt / len(narrow), all_of_them)

@@ -71,7 +71,8 @@ def unlimited(machines: int = 3) -> dict[str, Any]:
 
 def without_failures(data: dict[str, Any]) -> dict[str, Any]:
     for station in data["stations"].values():
-        station["failures"] = {}
+        for equipment in (station, station.get("kneader", {})):
+            equipment["failures"] = {}
     return data
 
 

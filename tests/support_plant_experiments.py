@@ -203,8 +203,8 @@ def calm() -> dict[str, Any]:
     for station in data["stations"].values():
         station.pop("maintenance", None)
     data["time_factor"] = {"low": 1, "mode": 1, "high": 1}
-    mix = data["stations"]["Mixing"]["mix_min"]["mode"]
-    data["stations"]["Mixing"]["mix_min"] = {"low": mix, "mode": mix, "high": mix}
+    kneader = data["stations"]["Mixing"]["kneader"]
+    kneader["mix_min"] = dict.fromkeys(("low", "mode", "high"), kneader["mix_min"]["mode"])
     return data
 
 
@@ -223,10 +223,9 @@ def clockwork(seed: int) -> Iterator[Finding]:
 
 
 def cycle_hours(spec: PlantSpec) -> float:
-    """From one load to the next: the batches are refined with a kneading between them, conched, discharged."""
-    mixing, conching = spec.stations.Mixing, spec.stations.Conching
-    batches = round(conching.load_kg / mixing.batch_kg)
-    filling = batches * mixing.batch_kg / mixing.refiner_kg_h + (batches - 1) * mixing.mix_min.mode / 60.0
+    """From one load to the next: it is refined while the next batches are kneaded, conched, discharged."""
+    conching = spec.stations.Conching
+    filling = conching.load_kg / spec.stations.Mixing.refiner_kg_h
     return filling + spec.flow["Mixing"].transport_min / 60.0 + conching.hours["Dark"] + conching.discharge_min / 60.0
 
 

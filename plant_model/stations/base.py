@@ -24,6 +24,11 @@ class Workplace(ABC):
         self._planned: dict[str, float] = {}
         self._values: dict[str, float] = {}
 
+    @property
+    def transport_min(self) -> float:
+        """Minutes until what leaves is at the next station."""
+        return self.spec.flow[self.name].transport_min
+
     @abstractmethod
     def begin(self, unit: Unit) -> Verdict | None:
         """Give an idle unit a job."""
@@ -90,7 +95,7 @@ class Workplace(ABC):
             self.discard(unit, kind, lost)
         unit.ledger.made += mass
         lot.mass, lot.made = mass, self.floor.now
-        self.floor.send(lot, outlet, self.spec.flow[self.name].transport_min)
+        self.floor.send(lot, outlet, self.transport_min)
         return True
 
     def finish(self, unit: Unit, mass: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plant_model.activity import Activity
 from plant_model.capacity import winnowed
 from plant_model.equipment import GrindingSpec
+from plant_model.layout import KNEADER
 from plant_model.machine import Verdict
 from plant_model.sensing import Sensor, View, level, process
 from plant_model.spec import LIQUOR, PlantSpec
@@ -36,7 +37,7 @@ class Grinding(Workplace):
         gone = winnowed(grinding, unit.tool_age / 3600.0)
         waste = {"Shell": lot.mass * gone.shell, "Nib": lot.mass * gone.nib}
         lot.fineness = grinding.fineness_um
-        return None if self.pass_on(unit, lot, "LiquorTank", waste) else (Activity.Blocked, "Mixing")
+        return None if self.pass_on(unit, lot, "LiquorTank", waste) else (Activity.Blocked, KNEADER)
 
 
 MILL_AMPERE = 105.0

@@ -84,7 +84,7 @@ def test_with_more_conches_another_station_is_the_constraint() -> None:
 def test_planned_times_are_those_of_the_file() -> None:
     assert planned_seconds(SPEC, "Cleaning", "Dark") == pytest.approx(9.0)
     assert planned_seconds(SPEC, "Roasting", "Dark") == pytest.approx(45 * 60 / 150, rel=0.01)
-    assert planned_seconds(SPEC, "Conching", "Dark") == pytest.approx((2.0 + 12 + 0.75) * 3600 / 2000)
+    assert planned_seconds(SPEC, "Conching", "Dark") == pytest.approx((2.5 + 12 + 0.75) * 3600 / 2000)
     assert roasting_minutes(SPEC.stations.Roasting, 7.0) == pytest.approx(25, abs=0.2)
     assert roasting_minutes(SPEC.stations.Roasting, 2.0) == 0.0
     assert liquor_yield(SPEC) == pytest.approx(0.8705, abs=1e-4)
@@ -96,7 +96,7 @@ def test_energy_is_power_by_time() -> None:
     plant = Plant(SPEC)
     plant.advance(DAY)
     for unit in plant.state.units.values():
-        rated, shares = SPEC.stations[unit.station].power_kw, SPEC.power.shares
+        rated, shares = SPEC.stations[unit.section].power_kw, SPEC.power.shares
         assert shares[State.Execute] == shares[State.Starting] == 1.0
         assert shares[State.Suspending] == shares[State.Suspended] == SPEC.power.Suspended
         by_hand = sum(seconds * shares[i] for i, seconds in enumerate(unit.control.states)) * rated / HOUR

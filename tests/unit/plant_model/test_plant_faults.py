@@ -13,6 +13,7 @@ from support_plant import DAY, HOUR, assert_sound, lived, shipped, told
 
 from plant_model.activity import Activity
 from plant_model.equipment import FailureMode, Triangular
+from plant_model.layout import units
 from plant_model.packml import State
 from plant_model.plant import Plant, PlantError
 from plant_model.randomness import Streams, gamma, lognormal, time_to_failure, triangular
@@ -25,7 +26,8 @@ def test_every_machine_tells_its_faults() -> None:
     assert [name for name in faults["Conche2"] if "." not in name] == ["DriveFault"]
     assert [name for name in faults["Tempering"] if "." not in name] == ["PumpFault", "TemperDrift"]
     assert {"Torque.Stuck", "MassTemperature.Dead", "Sensors.Drift", "Sensors.Clear"} <= set(faults["Conche2"])
-    assert len(faults) == 9 + 8  # machines, and stores with sensors
+    assert [name for name in faults["Kneader"] if "." not in name] == ["KneaderFault"]
+    assert units(SPEC).keys() <= faults.keys()
 
 
 def test_an_injected_fault_stops_the_machine_until_it_is_repaired() -> None:

@@ -190,7 +190,7 @@ def test_every_batch_is_lawful_and_says_by_how_much() -> None:
     plant = Plant(SPEC)
     plant.advance(DAY)
     shown = read(plant)
-    job = plant.state.units["Mixing"].job
+    job = plant.state.units["Kneader"].job
     assert isinstance(job, Job)
     assert job.lot is not None
     assert shown["Line1.Mixing.Process.CocoaSolids"] == pytest.approx(
@@ -204,7 +204,7 @@ def test_rework_stays_within_its_limit() -> None:
     share = 0.0
     for hour in range(10 * 24):
         plant.advance(hour * HOUR)
-        job = plant.state.units["Mixing"].job
+        job = plant.state.units["Kneader"].job
         if job and job.lot:
             returned = sum(mass for name, mass in job.lot.sources if name.startswith("Rework"))
             share = max(share, returned / job.lot.mass)

@@ -136,14 +136,14 @@ def test_a_line_without_chance_runs_in_a_strict_period() -> None:
     for product in ("Milk", "White"):
         data["products"][product] |= {"reorder_cases": 0, "target_cases": 1}
     data["time_factor"] = {"low": 1, "mode": 1, "high": 1}
-    data["stations"]["Mixing"]["mix_min"] = {"low": 25, "mode": 25, "high": 25}
+    data["stations"]["Mixing"]["kneader"]["mix_min"] = {"low": 25, "mode": 25, "high": 25}
     plant = Plant(parse(data))
     plant.advance(WEEK)
     begin = {name: plant.state.units[name].ledger.processed for name in ("Conche1", "Conche2", "Conche3")}
     plant.advance(9 * WEEK)
     made = sum(plant.state.units[name].ledger.processed - before for name, before in begin.items())
-    # two refinings with a kneading and a transport between them and a transport at the end, conching, discharging
-    cycle_h = 2 * 1.0 + 25 / 60 + 5 / 60 + 12 + 0.75
+    # two refinings, the kneading behind them, a transport at the end, conching, discharging
+    cycle_h = 2 * 1.25 + 5 / 60 + 12 + 0.75
     assert made / (8 * 168) == pytest.approx(3 * 2000 / cycle_h, rel=0.01)
 
 
