@@ -59,6 +59,8 @@ def planned_seconds(spec: PlantSpec, station: str, product: str) -> float:
     if station == "Conching":
         busy = filling_seconds(spec) + s.Conching.hours[product] * 3600.0 + s.Conching.discharge_min * 60.0
         return busy / s.Conching.load_kg
+    if station == "Wrapping":
+        return 1000.0 / s.Moulding.fill_g / s.Moulding.wrapper.bars_per_min * 60.0
     continuous = {
         "Cleaning": s.Cleaning.rate_kg_h,
         "Grinding": s.Grinding.rate_kg_h,
@@ -126,6 +128,12 @@ def line_seconds(spec: PlantSpec, station: str, product: str) -> float:
     """Ideal seconds of a station, all its machines together, per kg of product at the end of the line."""
     seconds = planned_seconds(spec, station, product) * mass_ratio(spec, station, product)
     return seconds / machines(spec, station)
+
+
+def constraint_seconds(spec: PlantSpec) -> dict[str, float]:
+    """Ideal seconds of the constraint by product, per kg at the end of the line."""
+    narrow = constraint(spec)
+    return {product: line_seconds(spec, narrow, product) for product in spec.products}
 
 
 def constraint(spec: PlantSpec) -> str:

@@ -20,7 +20,8 @@ def root_cause(state: PlantState, unit: Unit) -> str:
 
 
 def _waiting(state: PlantState, name: str) -> Unit | None:
-    """The machine of that name, or the first one of that station, when all of them wait; None when one works."""
-    machines = [state.units[name]] if name in state.units else [u for u in state.units.values() if u.station == name]
+    """The machine of that name, or the first of that station or section, when all wait; None when one works."""
+    named = state.units.get(name)
+    machines = [named] if named else [unit for unit in state.units.values() if name in (unit.station, unit.section)]
     waiting = [unit for unit in machines if unit.activity in WAITING]
     return waiting[0] if waiting and len(waiting) == len(machines) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from plant_model.handling import MaintenancePlan
 from plant_model.schema import Bounds, Count, NotNegative, Percent, Positive, Problem, Share
@@ -161,9 +161,19 @@ class TemperingSpec(Equipment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MouldingSpec(Equipment):
-    """Depositor, cooling tunnel, two wrappers, case packer."""
+class WrapperSpec(Equipment):
+    """The wrappers, all alike; each packs its bars into cases."""
 
+    machines: Count
+    bars_per_min: Positive  # each
+    changeover_min: Triangular  # to another film
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MouldingSpec(Equipment):
+    """Depositor, cooling tunnel and camera, and the wrappers behind them."""
+
+    wrapper: WrapperSpec
     rate_kg_h: Positive
     bar_g: Positive  # nominal
     fill_g: Positive  # mean of what is deposited
@@ -172,7 +182,6 @@ class MouldingSpec(Equipment):
     case_bars: Count
     tunnel_min: NotNegative
     tunnel_celsius: Celsius
-    wrappers: Count
     changeover_min: Triangular
     good_alpha: Positive  # the good share of a lot is beta distributed
     good_beta: Positive
@@ -206,11 +215,9 @@ class Stations:
 
     def __getitem__(self, name: str) -> Equipment:
         """The equipment of a station or section by its name."""
-        part: Any = self
-        for key in spec_path(name):
-            part = getattr(part, key)
-        equipment: Equipment = part
-        return equipment
+        station, key = SECTIONS.get(name, (name, ""))
+        own: Equipment = getattr(self, station)
+        return getattr(own, key) if key else own
 
     def problems(self) -> Iterator[Problem]:
         """Say whether batches fit each other."""
@@ -221,8 +228,10 @@ class Stations:
 
 STATIONS = ("Cleaning", "Roasting", "Grinding", "Mixing", "Conching", "Tempering", "Moulding")
 """Names of the stations in the order of the flow; browse names in OPC UA."""
-SECTIONS = {"Kneading": ("Mixing", "kneader")}
+SECTIONS = {"Kneading": ("Mixing", "kneader"), "Wrapping": ("Moulding", "wrapper")}
 """Machines that a station has beside its own, with equipment of their own: its station, and its key in the spec."""
+FLOW = ("Cleaning", "Roasting", "Grinding", "Kneading", "Mixing", "Conching", "Tempering", "Moulding", "Wrapping")
+"""Stations' own machines and those beside them, in the order of the flow."""
 
 
 def spec_path(section: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plant_model.equipment import SECTIONS, STATIONS, spec_path
+from plant_model.equipment import FLOW, spec_path
 from plant_model.spec import PlantSpec
 
 WAREHOUSE = "Warehouse"
@@ -13,17 +13,14 @@ KNEADER = "Kneader"
 REFINER = "Mixing"
 FEED = "RefinerFeed"
 """What the kneader drops its batch into, and the refiner draws it from: it holds one batch."""
+BARS = "BarBuffer"
+"""Bars between cooling tunnel and wrappers, first in, first out."""
 
 
 def sections(spec: PlantSpec) -> dict[str, str]:
     """Section of each unit, in the order of the flow. A station's own machines are the section of its name."""
-    several = {"Kneading": (KNEADER,), "Conching": conche_names(spec)}
-    order = [section for station in STATIONS for section in (*_before(station), station)]
-    return {unit: section for section in order for unit in several.get(section, (section,))}
-
-
-def _before(station: str) -> list[str]:
-    return [section for section, (where, _) in SECTIONS.items() if where == station]
+    several = {"Kneading": (KNEADER,), "Conching": conche_names(spec), "Wrapping": wrapper_names(spec)}
+    return {unit: section for section in FLOW for unit in several.get(section, (section,))}
 
 
 def units(spec: PlantSpec) -> dict[str, str]:
@@ -34,6 +31,11 @@ def units(spec: PlantSpec) -> dict[str, str]:
 def conche_names(spec: PlantSpec) -> tuple[str, ...]:
     """Name the conches: Conche1, Conche2, …."""
     return tuple(f"Conche{i + 1}" for i in range(spec.stations.Conching.machines))
+
+
+def wrapper_names(spec: PlantSpec) -> tuple[str, ...]:
+    """Name the wrappers: Wrapper1, Wrapper2, …."""
+    return tuple(f"Wrapper{i + 1}" for i in range(spec.stations.Moulding.wrapper.machines))
 
 
 def line_path(spec: PlantSpec) -> tuple[str, ...]:
@@ -69,18 +71,19 @@ def rework(product: str) -> str:
 
 def watchers(spec: PlantSpec) -> dict[str, tuple[str, ...]]:
     """Who looks again when a buffer's content changes: the machines at both ends, supply, dispatch."""
-    conches = conche_names(spec)
+    conches, wrappers = conche_names(spec), wrapper_names(spec)
     between = {
         "CleanBeans": ("Roasting", "Cleaning"),
         "RoastedBeans": ("Grinding", "Roasting"),
         "LiquorTank": (KNEADER, "Grinding"),
         FEED: (REFINER, KNEADER),
         "Hopper": ("Moulding", "Tempering"),
+        BARS: (*wrappers, "Moulding"),
     }
     stores = {name: (SUPPLY + name, "Cleaning" if name == "Beans" else KNEADER) for name in spec.storages}
     vessels = {conche: (conche, REFINER) for conche in conches}
     tanks = {tank(product): ("Tempering", *conches) for product in spec.products}
-    goods = {finished(product): (DISPATCH + product, "Moulding", KNEADER) for product in spec.products}
+    goods = {finished(product): (DISPATCH + product, *wrappers, KNEADER) for product in spec.products}
     returned: dict[str, tuple[str, ...]] = {rework(product): () for product in spec.products}
     return {**stores, **between, **vessels, **tanks, **goods, **returned}
 
@@ -101,6 +104,7 @@ def capacities(spec: PlantSpec) -> dict[str, float]:
         "LiquorTank": buffers.LiquorTank.capacity_kg,
         FEED: spec.stations.Mixing.batch_kg,
         "Hopper": buffers.Hopper.capacity_kg,
+        BARS: buffers.BarBuffer.capacity_kg,
         **dict.fromkeys(conche_names(spec), spec.stations.Conching.load_kg),
         **{tank(name): buffers.MassTank.capacity_kg for name in spec.products},
         **{finished(name): product.capacity_cases * spec.case_kg for name, product in spec.products.items()},
@@ -110,7 +114,14 @@ def capacities(spec: PlantSpec) -> dict[str, float]:
 
 def conveyors(spec: PlantSpec) -> dict[str, float]:
     """Mass in kg that may wait on the conveyor before a buffer; where there is none, a pipe brings it."""
-    return {name: getattr(spec.buffers, name).conveyor_kg for name in ("CleanBeans", "RoastedBeans")}
+    belts = {name: getattr(spec.buffers, name).conveyor_kg for name in ("CleanBeans", "RoastedBeans")}
+    return {**belts, BARS: tunnel_kg(spec)}
+
+
+def tunnel_kg(spec: PlantSpec) -> float:
+    """Mass in kg that the cooling tunnel holds while the line stands: its content at full rate, and a lot behind it."""
+    moulding = spec.stations.Moulding
+    return moulding.rate_kg_h * moulding.tunnel_min / 60.0 + spec.stations.Tempering.lot_kg
 
 
 def first_contents(spec: PlantSpec) -> dict[str, tuple[str, float]]:

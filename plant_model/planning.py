@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from plant_model.floor import Floor
-from plant_model.layout import FEED, REFINER, conche_names, finished, tank
+from plant_model.layout import BARS, FEED, REFINER, conche_names, finished, tank
 from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import Campaign, PlantState
 
@@ -78,7 +78,7 @@ def in_process(state: PlantState, spec: PlantSpec, product: str) -> float:
     """Mass in kg of a product from the kneader to the tunnel."""
     buffers = state.buffers
     lots = buffers[finished(product)].transit.copy()
-    for name in (FEED, *conche_names(spec), tank(product), "Hopper"):
+    for name in (FEED, *conche_names(spec), tank(product), "Hopper", BARS):
         lots += buffers[name].lots
         lots += buffers[name].transit
     lots += [unit.job.lot for unit in state.units.values() if unit.job and unit.job.lot]

@@ -45,6 +45,7 @@ from plant_model.stations.mixing import Mixing
 from plant_model.stations.moulding import Moulding
 from plant_model.stations.roasting import Roasting
 from plant_model.stations.tempering import Tempering
+from plant_model.stations.wrapping import Wrapping
 from plant_model.supply import Supply
 from plant_model.trade import Purchases, Sales, Store
 from plant_model.warehouse import Warehouse, rooms
@@ -62,6 +63,7 @@ WORKPLACES: tuple[type[Workplace], ...] = (
     Conching,
     Tempering,
     Moulding,
+    Wrapping,
 )
 
 

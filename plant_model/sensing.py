@@ -9,7 +9,7 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from plant_model.accounting import Performance, counted, counts, performance
+from plant_model.accounting import Counts, Performance, counted, counts, performance
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
 from plant_model.costs import electricity, power
@@ -154,9 +154,7 @@ class View:
         self.done = progress(unit, now)  # share of the present phase
         self.power = power(spec, unit)  # kW
         self.electricity = electricity(spec, unit, now)  # kWh since the epoch
-        self.total = counts(unit, now)  # since the epoch
         self._found: dict[Callable[[View], Any], Any] = {}
-        self.counts = self.total.since(counted(state.marks[0].tallies[unit.name]))  # in the rolling window
 
     def once(self, value: Callable[[View], F]) -> F:
         """A value that several rows need, computed once."""
@@ -200,6 +198,16 @@ class View:
         """Power as a share of the rated one."""
         rated = self.spec.stations[self.unit.section].power_kw
         return self.power / rated if rated else 0.0
+
+    @cached_property
+    def total(self) -> Counts:
+        """The machine's counters since the epoch."""
+        return counts(self.unit, self.now)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """The same in the rolling window."""
+        return self.total.since(counted(self.state.marks[0].tallies[self.unit.name]))
 
     @cached_property
     def performance(self) -> Performance:

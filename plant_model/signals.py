@@ -46,7 +46,10 @@ PROCESS: dict[str, Callable[[PlantSpec], tuple[Sensor[View], ...]]] = {
     "Tempering": tempering.sensors,
     "Moulding": moulding.sensors,
 }
-BESIDE: dict[str, Callable[[PlantSpec], tuple[Sensor[View], ...]]] = {"Kneading": kneading.sensors}
+BESIDE: dict[str, Callable[[PlantSpec], tuple[Sensor[View], ...]]] = {
+    "Kneading": kneading.sensors,
+    "Wrapping": lambda _: (),  # those of the wrappers are among moulding's
+}
 Views = dict[str, View]
 Look = Callable[[PlantState, Views], Any]
 Event = tuple[int, int]

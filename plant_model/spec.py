@@ -168,6 +168,7 @@ class Buffers:
     LiquorTank: Tank
     MassTank: Tank
     Hopper: Tank
+    BarBuffer: Tank
     Rework: Tank
 
 
@@ -279,6 +280,7 @@ def _check_sizes(buffers: Buffers, stations: Stations) -> Problems:
         "LiquorTank": max(stations.Grinding.lot_kg, stations.Mixing.batch_kg),
         "MassTank": max(stations.Conching.load_kg, stations.Tempering.run_min_kg),
         "Hopper": stations.Tempering.lot_kg,
+        "BarBuffer": stations.Tempering.lot_kg,
         "Rework": stations.Tempering.lot_kg,
     }
     for name, size in least.items():

@@ -71,7 +71,7 @@ def unlimited(machines: int = 3) -> dict[str, Any]:
 
 def without_failures(data: dict[str, Any]) -> dict[str, Any]:
     for station in data["stations"].values():
-        for equipment in (station, station.get("kneader", {})):
+        for equipment in (station, station.get("kneader", {}), station.get("wrapper", {})):
             equipment["failures"] = {}
     return data
 

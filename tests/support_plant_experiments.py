@@ -13,7 +13,7 @@ from support_plant import DAY, HOUR, WEEK, plant_data, shipped, unlimited, witho
 from plant_model.accounting import counts, imbalance, line, line_performance, performance, plant_imbalance
 from plant_model.activity import Activity
 from plant_model.capacity import constraint
-from plant_model.layout import conche_names, tank, units
+from plant_model.layout import BARS, conche_names, tank, units
 from plant_model.plant import Plant
 from plant_model.replications import seed_of
 from plant_model.spec import PlantSpec, parse
@@ -82,6 +82,7 @@ def places(spec: PlantSpec) -> dict[str, list[str]]:
         "conche bank": list(conche_names(spec)),
         "mass tanks": [tank(product) for product in spec.products],
         "hopper": ["Hopper"],
+        "bar buffer": [BARS],
     }
 
 
@@ -167,9 +168,9 @@ def mass_gap(unit: Unit) -> float:
 
 
 def genealogy_gap(plant: Plant) -> float:
-    """Relative: mass of the lots in work less that of what they were made from."""
-    lots = [unit.job.lot for unit in plant.state.units.values() if unit.job and unit.job.lot]
-    return max(abs(sum(mass for _, mass in lot.sources) - lot.mass) / lot.mass for lot in lots if lot.sources)
+    """Relative: mass of lots when they were made less that of what they were made from."""
+    lots = [lot for lot in plant.state.lots.values() if lot.sources]
+    return max(abs(sum(mass for _, mass in lot.sources) - lot.mass) / lot.mass for lot in lots)
 
 
 def winnowing(seed: int) -> Iterator[Finding]:

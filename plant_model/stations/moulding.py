@@ -1,16 +1,15 @@
-"""Moulding: bars are deposited, cooled, inspected, wrapped and packed into cases."""
+"""Moulding: bars are deposited, cooled and inspected."""
 
 from __future__ import annotations
 
 import math
 
-from plant_model import flow
 from plant_model.activity import Activity
-from plant_model.capacity import constraint, line_seconds
+from plant_model.capacity import constraint_seconds
 from plant_model.equipment import Stations
 from plant_model.floor import Floor
 from plant_model.laboratory import QUALITIES
-from plant_model.layout import finished, rework
+from plant_model.layout import BARS, rework, tunnel_kg, wrapper_names
 from plant_model.ledgers import Spread
 from plant_model.machine import Verdict
 from plant_model.randomness import split
@@ -25,8 +24,7 @@ class Moulding(Workplace):
 
     def __init__(self, floor: Floor, name: str) -> None:
         super().__init__(floor, name)
-        station = constraint(self.spec)
-        self._ideal = {product: line_seconds(self.spec, station, product) for product in self.spec.products}
+        self._ideal = constraint_seconds(self.spec)
 
     def begin(self, unit: Unit) -> Verdict | None:
         """Take the next lot from the hopper; set up first when it is another product."""
@@ -35,6 +33,7 @@ class Moulding(Workplace):
             return self.idle("Tempering")
         if hopper.product != unit.product:
             self.change_over(unit, moulding.changeover_min, hopper.product)
+            self.floor.stir(*wrapper_names(self.spec))  # they may set up as well
             return None
         lot = self.take_in(unit, "Hopper", hopper.lots[0].mass, unit.product)
         assert lot is not None  # the hopper has it
@@ -43,20 +42,20 @@ class Moulding(Workplace):
         return None
 
     def end(self, unit: Unit, job: Job) -> Verdict | None:
-        """Inspect and pack a lot; open cases are emptied before another product comes."""
+        """Cool and inspect a lot; the good bars go to the wrappers."""
         if job.activity is not Activity.Running:
-            if job.activity is Activity.Changeover and unit.loose > 0.0:
-                pieces, unit.open_cases = unit.open_cases, {}
-                self._return(unit, pieces)
             self.end_setup(unit, job)
             return None
-        assert job.lot is not None  # a lot was taken
-        if not self.floor.buffer(finished(job.product)).fits(job.lot.mass + unit.loose):
-            return Activity.Blocked, "Warehouse"
-        self.finish(unit, job.lot.mass)
-        self._measure(job.lot)
-        bad = self._inspect(unit, job.lot)
-        self._pack(unit, job.lot, job.lot.mass - bad)
+        lot = job.lot
+        assert lot is not None  # a lot was taken
+        if not self.floor.buffer(BARS).fits(lot.mass):
+            return Activity.Blocked, "Wrapping"
+        self.finish(unit, lot.mass)
+        self._measure(lot)
+        lot.mass -= self._inspect(unit, lot)
+        lot.made = self.floor.now
+        unit.ledger.made += lot.mass
+        self.floor.send(lot, BARS, self.spec.stations.Moulding.tunnel_min)
         return None
 
     def _inspect(self, unit: Unit, lot: Lot) -> float:
@@ -71,10 +70,10 @@ class Moulding(Workplace):
         for cause, count in zip(causes, split(stream, pieces, shares), strict=True):
             unit.ledger.rejects[cause] = unit.ledger.rejects.get(cause, 0) + count
         books, ideal = self.floor.state.books, self._ideal[lot.material]
-        books.earned += lot.mass * ideal
+        books.earned += bad * ideal
         books.lost += bad * ideal
         self.reject(unit, bad, lot.material)
-        self._return(unit, {lot.id: bad})
+        self._return(unit, lot, bad)
         return bad
 
     def _measure(self, lot: Lot) -> None:
@@ -85,34 +84,16 @@ class Moulding(Workplace):
             value = mean + self.spec.quality[name].sd * off
             state.measured[name] = state.measured.get(name, Spread()).add(value)
 
-    def _return(self, unit: Unit, pieces: dict[str, float]) -> None:
+    def _return(self, unit: Unit, lot: Lot, bad: float) -> None:
         """Send bars back to mixing as far as allowed, scrap the others."""
-        store, mass = self.floor.buffer(rework(unit.product)), sum(pieces.values())
-        again = min(mass * self.spec.stations.Moulding.rework_share, store.room)
+        store = self.floor.buffer(rework(unit.product))
+        again = min(bad * self.spec.stations.Moulding.rework_share, store.room)
         unit.ledger.made += again
         unit.ledger.reworked += again
-        self.discard(unit, "Scrap", mass - again)
+        self.discard(unit, "Scrap", bad - again)
         if again > 0.0:
-            sources = tuple((name, part * again / mass) for name, part in pieces.items())
-            lot = Lot(self.floor.number("Rework"), unit.product, again, self.floor.now, sources=sources)
-            self.floor.put(lot, store.name)
-
-    def _pack(self, unit: Unit, lot: Lot, good: float) -> None:
-        """Fill cases; what is left over waits loose for the next lot."""
-        moulding, books = self.spec.stations.Moulding, self.floor.state.books
-        unit.open_cases[lot.id] = good
-        cases = int(unit.loose / self.spec.case_kg)
-        if cases == 0:
-            return
-        mass = cases * self.spec.case_kg
-        sources = tuple(flow.take_pieces(unit.open_cases, mass).items())
-        unit.ledger.made += mass
-        books.good_cases += cases
-        books.good_mass += mass
-        number = self.floor.number("Packed")
-        packed = self.floor.trace(Lot(number, lot.material, mass, self.floor.now, cases=cases, sources=sources))
-        minutes = moulding.tunnel_min + self.spec.flow[self.name].transport_min
-        self.floor.send(packed, finished(lot.material), minutes)
+            number = self.floor.number("Rework")
+            self.floor.put(Lot(number, unit.product, again, self.floor.now, sources=((lot.id, again),)), store.name)
 
 
 def reject_shares(stations: Stations, usual: float, lot: Lot) -> dict[str, float]:
@@ -171,21 +152,23 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             period_s=10,
             noise=moulding.fill_sd_g,
         ),
-        *(_wrapper(i + 1, bars_per_min / moulding.wrappers) for i in range(moulding.wrappers)),
+        *(_wrapper(name, moulding.wrapper.bars_per_min) for name in wrapper_names(spec)),
         level("HopperLevel", "Hopper", spec.buffers.Hopper.capacity_kg, "Tempered mass before the depositor", 1.0),
         Sensor(
             group="Process",
             name="TunnelLoad",
-            value=lambda v: sum(v.state.buffers[finished(product)].moving for product in spec.products),
-            description="Bars in the cooling tunnel and on the way to the warehouse",
+            value=lambda v: v.state.buffers[BARS].moving,
+            description="Bars in the cooling tunnel, those included that stand at its end",
             unit="KGM",
             low=0.0,
-            high=4000.0,
+            high=spec.buffers.BarBuffer.capacity_kg + tunnel_kg(spec),
             period_s=5.0,
             still=True,
         ),
+        level("BarBufferLevel", BARS, spec.buffers.BarBuffer.capacity_kg, "Bars before the wrappers", 1.0),
+        process("BarBufferTime", "SEC", 0, 1e6, waited, "How long the oldest bars have waited there", period_s=5),
         counter("CasesOut", lambda v: v.state.books.good_cases, "Cases packed"),
-        counter("MinorStops", lambda v: v.unit.ledger.minor_stops, "Stops shorter than the limit for minor ones"),
+        counter("MinorStops", minor_stops, "Stops of the line and its wrappers shorter than the limit for minor ones"),
         *map(_rejects, moulding.causes),
     )
 
@@ -195,9 +178,25 @@ def _tunnel(number: int, celsius: float) -> Sensor[View]:
     return process(name, "CEL", 0, 25, lambda v: v.warmed(celsius), words, period_s=2, noise=0.15)
 
 
-def _wrapper(number: int, bars_per_min: float) -> Sensor[View]:
-    words = f"Bars per minute of wrapper {number}"
-    return process(f"Wrapper{number}Speed", "C94", 0, 120, lambda v: bars_per_min * v.on, words, noise=0.5)
+def _wrapper(name: str, bars_per_min: float) -> Sensor[View]:
+    words = f"Bars per minute of {name}"
+    return process(f"{name}Speed", "C94", 0, 120, lambda v: bars_per_min * speed(v.state.units[name]), words, noise=0.5)
+
+
+def speed(unit: Unit) -> float:
+    """Share of the design speed at which a machine runs now."""
+    return unit.control.share if unit.activity is Activity.Running else 0.0
+
+
+def waited(view: View) -> float:
+    """Seconds that the oldest bars have waited since they came out of the tunnel."""
+    bars = view.state.buffers[BARS].lots
+    return max(view.now - bars[0].made - 60.0 * view.spec.stations.Moulding.tunnel_min, 0.0) if bars else 0.0
+
+
+def minor_stops(view: View) -> int:
+    """Of all machines of the station."""
+    return sum(unit.ledger.minor_stops for unit in view.state.units.values() if unit.station == view.unit.station)
 
 
 def _rejects(cause: str) -> Sensor[View]:

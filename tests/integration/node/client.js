@@ -88,7 +88,7 @@ async function failure(watcher, operator, index, types) {
 }
 
 async function inject(session, index) { // a station that has failed already cannot fail
-  for (const words of [["Cleaning", "SieveJam"], ["Roasting", "BurnerFault"], ["Moulding", "WrapperFault"]]) {
+  for (const words of [["Cleaning", "SieveJam"], ["Roasting", "BurnerFault"], ["Wrapper1", "WrapperFault"]]) {
     const status = await call(session, index, "InjectFault", words);
     if (status !== "BadInvalidState") return status;
   }

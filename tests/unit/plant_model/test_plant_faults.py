@@ -89,10 +89,10 @@ def test_short_stops_are_minor_and_told_to_nobody() -> None:
 
 def test_failures_come_by_working_hours() -> None:
     plant = lived(10)
-    moulding = plant.state.units["Moulding"]
-    hours = moulding.times[Activity.Running] / HOUR
-    assert hours / moulding.failures["WrapperStop"].count == pytest.approx(0.6, rel=0.1)
-    assert hours / moulding.failures["WrapperFault"].count == pytest.approx(10, rel=0.3)
+    wrapper = plant.state.units["Wrapper1"]
+    hours = wrapper.times[Activity.Running] / HOUR
+    assert hours / wrapper.failures["WrapperStop"].count == pytest.approx(0.9, rel=0.1)
+    assert hours / wrapper.failures["WrapperFault"].count == pytest.approx(24, rel=0.4)
 
 
 def test_distributions_have_their_means() -> None:

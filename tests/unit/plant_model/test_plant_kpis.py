@@ -104,7 +104,7 @@ def test_every_second_has_an_element_a_cause_and_where_somebody_is_to_blame_a_cu
                 assert cause.culprit
     moulding = plant.time_by_cause("Moulding")
     assert {c.culprit for c in moulding if c.activity is Activity.Starved} == {"Tempering"}
-    assert {c.culprit for c in moulding if c.activity is Activity.MinorStop} <= {"WrapperStop", "WrapperFault"}
+    assert {c.culprit for c in moulding if c.activity is Activity.MinorStop} <= {"MouldJam", "DepositorFault"}
 
 
 def test_figures_are_those_of_the_standard() -> None:
