@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from operator import mul
 from typing import NamedTuple
@@ -57,8 +58,10 @@ def base_load(spec: PlantSpec, now: float) -> float:
 
 
 def idle_hours(spec: PlantSpec, state: PlantState, now: float) -> float:
-    """Hours for which people were paid while a failure stopped the machine they attend."""
-    return sum([spec.attendance[unit.station] * down_seconds(unit, now) for unit in state.units.values()]) / HOUR
+    """Hours for which people were paid while a failure stopped the machine they attend, one of their station's."""
+    share, machines = spec.attendance, Counter([unit.station for unit in state.units.values()])
+    lost = [share[one.station] / machines[one.station] * down_seconds(one, now) for one in state.units.values()]
+    return sum(lost) / HOUR
 
 
 def down_seconds(unit: Unit, now: float) -> float:

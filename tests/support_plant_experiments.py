@@ -1,4 +1,4 @@
-"""A7-A13 and P1-P4: what must hold of the shipped plant itself, exactly or within an interval."""
+"""A7-A13: what must hold of the shipped plant itself, exactly or within a load."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from support_experiments import CONFIDENCE, Finding
+from support_experiments import Finding
 from support_plant import DAY, HOUR, WEEK, plant_data, shipped, unlimited, without_failures
 
 from plant_model.accounting import counts, imbalance, line, line_performance, performance, plant_imbalance
-from plant_model.activity import Activity
 from plant_model.capacity import constraint
 from plant_model.layout import BARS, conche_names, tank, units
 from plant_model.plant import Plant
-from plant_model.replications import seed_of
 from plant_model.spec import PlantSpec, parse
 from plant_model.state import Unit
-from plant_model.statistics import estimate
 
 EXACT = 1e-9
 """Relative; rounding of sums of some ten thousand numbers."""
-WAITING = ("Starved", "Blocked", "NoOrder", "Stopped", "Commanded", "Break", "NoOperator")
-"""Activities in which a machine waits for others: it is not the bottleneck then (average active period method)."""
 
 
 def exactly(experiment: str, theory: float, measured: float, tolerance: float = EXACT) -> Finding:
@@ -255,51 +250,3 @@ def differing(experiment: str, one: list[Any], other: list[Any]) -> Finding:
     """How many events two logs do not share."""
     differences = abs(len(one) - len(other)) + sum(a != b for a, b in zip(one, other, strict=False))
     return exactly(experiment, 0, differences, 0)
-
-
-PLAUSIBLE = {"P1 three conches": (3, 421.0), "P2 four conches": (4, 532.0), "P4 two conches": (2, 294.0)}
-FAST_MOULDING = 900.0
-
-
-def capacity(seed: int) -> Iterator[Finding]:
-    """P1-P4: rates with demand and material without end, and which station holds the line up."""
-    rates: dict[str, list[float]] = {}
-    for name, (machines, prototype) in PLAUSIBLE.items():
-        runs = [busy_plant(seed_of(seed, i), machines) for i in range(4)]
-        rates[name] = [output(plant) for plant in runs]
-        mean, half_width = estimate(rates[name], CONFIDENCE)
-        yield Finding(f"{name}: kg/h (prototype, 15 %)", prototype, mean, half_width, abs(mean / prototype - 1) < 0.15)
-        if machines > 2:
-            expected = "Conching" if machines == 3 else "Moulding"
-            found = bottleneck(runs)
-            yield Finding(f"{name}: bottleneck", expected, found, 0, found == expected)
-    fast = [output(busy_plant(seed_of(seed, i), 4, FAST_MOULDING)) for i in range(4)]
-    gain = estimate([a - b for a, b in zip(fast, rates["P2 four conches"], strict=True)], CONFIDENCE)
-    yield Finding(
-        "P3 moulding at 900 kg/h: gain in kg/h (< 5 %)", "< 26.6", gain.mean, gain.half_width, gain.mean < 26.6
-    )
-
-
-def busy_plant(seed: int, machines: int, moulding: float = 0.0) -> Plant:
-    """Four weeks without limits of demand and material."""
-    data = unlimited(machines)
-    if moulding:
-        data["stations"]["Moulding"]["rate_kg_h"] = moulding
-    plant = Plant(parse(data), seed)
-    plant.advance(4 * WEEK)
-    return plant
-
-
-def output(plant: Plant) -> float:
-    """Good kg/h."""
-    return plant.state.books.good_mass / (plant.now / HOUR)
-
-
-def bottleneck(plants: list[Plant]) -> str:
-    """The station that waits least for others."""
-    active: dict[str, list[float]] = defaultdict(list)
-    for plant in plants:
-        for unit in plant.state.units.values():
-            waiting = sum(unit.times[Activity[name]] for name in WAITING)
-            active[unit.station].append(1.0 - waiting / plant.now)
-    return max(active, key=lambda station: sum(active[station]) / len(active[station]))

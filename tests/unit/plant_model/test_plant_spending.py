@@ -82,12 +82,12 @@ def test_a_breakdown_costs_its_repair_and_the_people_who_stand_beside_it() -> No
     plant = Plant(SPEC, 5)
     plant.advance(2 * DAY)
     before = line(SPEC, plant.state, plant.now).costs
-    plant.inject_fault("Moulding", "WrapperFault")
-    unit, begun = plant.state.units["Moulding"], plant.now
+    plant.inject_fault("Tempering", "PumpFault")
+    unit, begun = plant.state.units["Tempering"], plant.now
     while unit.activity in (Activity.Breakdown, Activity.AwaitingRepair):
         plant.advance(plant.now + 60.0)
     after = line(SPEC, plant.state, plant.now).costs
-    people = SPEC.attendance["Moulding"] * SPEC.costs.labour_per_h
+    people = SPEC.attendance["Tempering"] * SPEC.costs.labour_per_h
     assert after.failures - before.failures >= people * (plant.now - begun - 180.0) / HOUR
 
 
