@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import sub
@@ -116,7 +117,9 @@ class Auditor:
         plant, spec, rates = self.plant, self.plant.spec, self.plant.spec.costs
         units, share, clocked = plant.state.units, spec.attendance, self._machines
         down = {name: sum(clocked[name].times[activity] for activity in DOWN) for name in units}
-        idle = sum(share[unit.station] * down[name] for name, unit in units.items()) / HOUR * rates.labour_per_h
+        beside = Counter(unit.station for unit in units.values())  # those who attend a station are shared out evenly
+        stood = sum(share[unit.station] / beside[unit.station] * down[name] for name, unit in units.items())
+        idle = stood / HOUR * rates.labour_per_h
         repairs, planned = (
             sum(one.care[kind] for one in clocked.values()) / HOUR * rates.maintenance_per_h
             for kind in (Activity.Breakdown, Activity.Maintenance)

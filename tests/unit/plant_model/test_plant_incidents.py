@@ -25,13 +25,13 @@ def plant(until: float = 0.0) -> Plant:
 
 def test_a_fault_stops_the_machine_at_its_time_for_its_hours_of_repair() -> None:
     moulding = plant(DAY)
-    script = Script(moulding, [FaultAt(at_h=2.5, machine="Moulding", fault="WrapperFault", repair_h=3.0)])
+    script = Script(moulding, [FaultAt(at_h=2.5, machine="Moulding", fault="DepositorFault", repair_h=3.0)])
     script.advance(DAY + 2.5 * HOUR - 1.0)
     assert moulding.state.units["Moulding"].repair is None
     script.advance(DAY + 2.5 * HOUR)
     repair = moulding.state.units["Moulding"].repair
     assert repair is not None
-    assert (repair.fault, repair.remaining) == ("WrapperFault", 3.0 * HOUR)
+    assert (repair.fault, repair.remaining) == ("DepositorFault", 3.0 * HOUR)
 
 
 def test_a_fault_of_a_machine_that_is_stopped_already_comes_when_it_is_repaired() -> None:

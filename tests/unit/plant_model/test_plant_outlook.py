@@ -87,7 +87,7 @@ def test_ranks_are_the_quantiles_and_know_what_never_comes() -> None:
 
 
 def test_what_happens_later_is_not_foreseen_but_comes() -> None:
-    later = FaultAt(at_h=10.0, machine="Moulding", fault="WrapperFault", repair_h=10.0)
+    later = FaultAt(at_h=10.0, machine="Moulding", fault="DepositorFault", repair_h=10.0)
     base, hit = ahead(), ahead(later)
     assert hit.bands == base.bands
     assert sum(hit.came["Throughput"]) < sum(base.came["Throughput"])
