@@ -103,7 +103,8 @@ def winnowed(grinding: GrindingSpec, hours: float) -> Winnowed:
     """What the winnower takes out after some hours of wear of the beaters."""
     nib = 1.0 - grinding.shell_share
     lost = nib * (grinding.nib_loss + grinding.nib_loss_per_h * hours)
-    kept = (nib - lost) * grinding.shell_in_nib / (1.0 - grinding.shell_in_nib)
+    left = shell_in_nib(grinding, hours)
+    kept = (nib - lost) * left / (1.0 - left)
     return Winnowed(grinding.shell_share - kept, lost)
 
 
@@ -117,6 +118,11 @@ def planned_scrap(spec: PlantSpec, station: str) -> float:
 def first_operation(section: str) -> str:
     """Where the way of a station's material begins: beans are cleaned, products are mixed."""
     return "Cleaning" if STATIONS.index(spec_path(section)[0]) < STATIONS.index("Mixing") else "Mixing"
+
+
+def shell_in_nib(grinding: GrindingSpec, hours: float) -> float:
+    """Share of shell that is left in the nib after some hours of wear of the beaters."""
+    return grinding.shell_in_nib + grinding.shell_in_nib_per_h * hours
 
 
 def machines(spec: PlantSpec, station: str) -> int:

@@ -31,8 +31,6 @@ PERSISTENCE = 0.7
 CELSIUS_DOUBLES = 5.0
 HUMIDITY_DOUBLES = 10.0
 """K, or %, above what is good in which goods age twice as fast, EST."""
-DRYING_D = 30.0
-"""Time constant of the water in bagged beans, EST."""
 
 
 class Air(NamedTuple):
@@ -56,6 +54,22 @@ class Room(Protocol):
     @property
     def insulation(self) -> float:
         """0 … 1."""
+
+
+class Sorption(Protocol):
+    """How a material follows the air."""
+
+    @property
+    def percent(self) -> float:
+        """Its water in % in air of 60 % humidity."""
+
+    @property
+    def per_humidity(self) -> float:
+        """How much more, % for each % of humidity."""
+
+    @property
+    def days(self) -> float:
+        """Time constant."""
 
 
 class Climate:
@@ -114,13 +128,13 @@ def ageing(room: Room, air: Air) -> float:
     return float(2.0 ** (warm / CELSIUS_DOUBLES + damp / HUMIDITY_DOUBLES))
 
 
-def equilibrium(humidity: float) -> float:
-    """Water in % of cocoa beans that lie in such air for long: 7 % at 60, 8 % at 70-75 % [43], EST."""
-    return max(7.0 + 0.08 * (humidity - 60.0), 1.0)
+def equilibrium(sorption: Sorption, humidity: float) -> float:
+    """Water in % of a material that lies in such air for long."""
+    return max(sorption.percent + sorption.per_humidity * (humidity - 60.0), 0.0)
 
 
-def dampened(lot: Lot, humidity: float, seconds: float) -> tuple[float, float]:
+def dampened(lot: Lot, sorption: Sorption, humidity: float, seconds: float) -> tuple[float, float]:
     """(moisture in %, mass in kg) of a lot after some time in such air; its dry matter stays."""
-    goal = equilibrium(humidity)
-    moisture = goal + (lot.moisture - goal) * math.exp(-seconds / (DRYING_D * DAY))
+    goal = equilibrium(sorption, humidity)
+    moisture = goal + (lot.moisture - goal) * math.exp(-seconds / (sorption.days * DAY))
     return moisture, lot.mass * (100.0 - lot.moisture) / (100.0 - moisture)

@@ -97,10 +97,12 @@ class GrindingSpec(Equipment):
     lot_kg: Positive
     rate_kg_h: Positive
     shell_share: Share  # of the beans
-    shell_in_nib: Share  # what the winnower leaves in the nib
+    shell_in_nib: Share  # what the winnower leaves in the nib when the beaters are new …
+    shell_in_nib_per_h: NotNegative  # … and what each hour of wear adds
     nib_loss: Share  # nib that goes with the shell when the beaters are new …
     nib_loss_per_h: NotNegative  # … and what each hour of wear adds
-    fineness_um: Positive
+    fineness_um: Positive  # D90 of the liquor with new beaters …
+    shell_um: NotNegative  # … and what each percentage point more of shell in the nib adds: it is hard to mill
     beater_life_h: Positive
     beater_exchange_h: Positive
 
@@ -130,6 +132,8 @@ class MixingSpec(Equipment):
     rework_share_max: Share
     d90_fresh_um: Positive
     d90_wear_um_per_h: NotNegative
+    d90_feed: Share  # by how much the mass is coarser, for each um by which the batch is coarser than usual
+    shell_wear: NotNegative  # more wear of the rolls for each percentage point more shell in the batch than usual
     roll_life_h: Positive  # rolls are exchanged at the first changeover beyond it
     roll_exchange_h: Positive
 
@@ -189,13 +193,14 @@ class MouldingSpec(Equipment):
     causes: Mapping[str, Share]  # of these rejects
     grit_um: Positive  # D90 at which half of the tasters feel grit
     grit_share: Share  # rejects for grit when everybody does
+    thick_share: Share  # rejects for bubbles, for each 100 % that the mass is thicker than usual
     temper_share: Share  # rejects for bloom and softness for each unit that the temper index is off its window
 
     def problems(self) -> Iterator[Problem]:
         """Say whether causes add up and a bar is not under weight on average."""
         if abs(sum(self.causes.values()) - 1.0) > ROUNDING:
             yield Problem(("causes",), f"must add up to 1, add up to {sum(self.causes.values()):g}")
-        if missing := {"Bloom", "Soft", "Grit"} - self.causes.keys():
+        if missing := {"Bloom", "Bubbles", "Soft", "Grit"} - self.causes.keys():
             yield Problem(("causes",), f"must name {', '.join(sorted(missing))}; a share may be 0")
         if self.fill_g < self.bar_g:
             yield Problem(("fill_g",), "is below bar_g: the mean bar would be under weight")

@@ -81,6 +81,8 @@ def join(pieces: Sequence[Lot], lot_id: str, material: str, now: float) -> Lot:
         lot.foreign += share * piece.foreign
         lot.fineness += share * piece.fineness
         lot.temper += share * piece.temper
+        lot.shell += share * piece.shell
+        lot.thickness += share * piece.thickness
     return lot
 
 

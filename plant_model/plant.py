@@ -34,15 +34,17 @@ from plant_model.packml import Command, Mode
 from plant_model.randomness import Streams, time_to_failure
 from plant_model.sensor_faults import SensorFaults, UnknownSensorError
 from plant_model.snapshot import SnapshotError
-from plant_model.spec import PlantSpec
+from plant_model.spec import LIQUOR, PlantSpec
 from plant_model.state import Buffer, Failure, Lot, PlantState, Unit
 from plant_model.stations.base import Workplace
 from plant_model.stations.cleaning import Cleaning
 from plant_model.stations.conching import Conching
+from plant_model.stations.dosing import usual_liquor
 from plant_model.stations.grinding import Grinding
 from plant_model.stations.kneading import Kneading
 from plant_model.stations.mixing import Mixing
 from plant_model.stations.moulding import Moulding
+from plant_model.stations.rheology import usual_mass
 from plant_model.stations.roasting import Roasting
 from plant_model.stations.tempering import Tempering
 from plant_model.stations.wrapping import Wrapping
@@ -269,7 +271,9 @@ class Plant:
         number = self._floor.number("First")
         if material in self.spec.storages:
             return self._supply.first_lot(material, mass, number)
-        return Lot(number, material, mass, 0.0)
+        if material == LIQUOR:
+            return usual_liquor(self.spec, number, mass)
+        return usual_mass(self.spec, material, number, mass)
 
 
 def _refuse(reason: str) -> None:

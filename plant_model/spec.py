@@ -118,6 +118,15 @@ class ProductSequence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sorption:
+    """How a material follows the air: % water at 60 % humidity, how much for each % more, and the days it takes."""
+
+    percent: Percent
+    per_humidity: NotNegative
+    days: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """A place in the warehouse: kg, and the air that is good for the material, °C and % relative humidity."""
 
@@ -128,7 +137,7 @@ class Storage:
     shelf_life_d: Positive
     insulation: Share = 0.85  # of the weather that stays outside, EST
     moisture_limit_percent: Percent = 100.0  # a wetter delivery is sent back
-    hygroscopic: bool = False  # whether its moisture follows the air's
+    sorption: Sorption | None = None  # None: its water stays as it came
 
     def problems(self) -> Iterator[Problem]:
         """Say whether the first stock fits in."""

@@ -36,6 +36,8 @@ class Lot:
     expires: float = math.inf  # age of its store, in seconds of good storage, at which it must go
     fineness: float = 0.0  # D90 in um, 0 before it is ground
     temper: float = 0.0  # temper index, 0 before it is tempered
+    shell: float = 0.0  # % in the nib, the liquor or the batch
+    thickness: float = 0.0  # viscosity of the conched mass, by the usual one; 0 before it is conched
     metal: float = 0.0  # share of the lot at which metal is found, 0 when there is none
     mix: dict[str, float] = field(default_factory=dict)  # share by ingredient as dosed
 

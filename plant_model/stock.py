@@ -6,7 +6,7 @@ from typing import Any
 
 from plant_model.accounting import ratio
 from plant_model.business import Policy
-from plant_model.climate import Air
+from plant_model.climate import Air, Sorption
 from plant_model.layout import WAREHOUSE, finished
 from plant_model.orderbook import fill_rate, on_time_rate
 from plant_model.planning import in_process
@@ -97,7 +97,7 @@ def _material(spec: PlantSpec, name: str, policy: Policy) -> tuple[Sensor[StockV
         *_climate(),
         *_purchasing(),
         *_ageing(storage.shelf_life_d),
-        *((_moisture(name),) if storage.hygroscopic else ()),
+        *((_moisture(name, storage.sorption),) if storage.sorption else ()),
     )
 
 
@@ -214,9 +214,18 @@ def _ageing(shelf_life_d: float) -> tuple[Sensor[StockView], ...]:
     )
 
 
-def _moisture(name: str) -> Sensor[StockView]:
+def _moisture(name: str, sorption: Sorption) -> Sensor[StockView]:
     words = f"Water in the {name.lower()}; it follows the air"
-    return _row("Moisture", lambda v: v.moisture, words, unit="P1", low=0.0, high=15.0, period_s=30.0, noise=0.02)
+    return _row(
+        "Moisture",
+        lambda v: v.moisture,
+        words,
+        unit="P1",
+        low=0.0,
+        high=15.0,
+        period_s=30.0,
+        noise=0.003 * sorption.percent,
+    )
 
 
 def _climate() -> tuple[Sensor[StockView], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plant_model.climate import DAY, HOUR, Air, Climate, Room, ageing, another_day, dampened, inside
+from plant_model.climate import DAY, HOUR, Air, Climate, Room, Sorption, ageing, another_day, dampened, inside
 from plant_model.floor import Floor
 from plant_model.layout import WAREHOUSE, finished
 from plant_model.spec import PlantSpec
@@ -23,7 +23,7 @@ class Warehouse:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._rooms = rooms(floor.spec)
-        self._damp = [name for name, storage in floor.spec.storages.items() if storage.hygroscopic]
+        self._damp = {name: storage.sorption for name, storage in floor.spec.storages.items() if storage.sorption}
         self._climate = Climate(floor.spec.start)
         floor.handlers["inspection"] = self._inspect
 
@@ -44,7 +44,7 @@ class Warehouse:
             store, air = state.stores[name], inside(room, swing)
             store.aged += seconds * ageing(room, air)
             if name in self._damp:
-                self._dampen(floor.buffer(name), air, seconds)
+                self._dampen(floor.buffer(name), self._damp[name], air, seconds)
             self._clear(floor.buffer(name))
         state.checked = floor.now
         if floor.now >= state.weather.since + DAY:
@@ -55,10 +55,10 @@ class Warehouse:
         state = self._floor.state
         state.weather = another_day(state.weather, self._floor.now, self._floor.stream("weather"))
 
-    def _dampen(self, buffer: Buffer, air: Air, seconds: float) -> None:
+    def _dampen(self, buffer: Buffer, sorption: Sorption, air: Air, seconds: float) -> None:
         """Let the lots take or give water. A full store is closed: nothing can be taken up."""
         for lot in buffer.lots:
-            moisture, mass = dampened(lot, air.humidity, seconds)
+            moisture, mass = dampened(lot, sorption, air.humidity, seconds)
             if mass - lot.mass <= buffer.room:
                 self._floor.state.books.absorbed_mass += mass - lot.mass
                 lot.price *= lot.mass / mass

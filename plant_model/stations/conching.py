@@ -7,18 +7,22 @@ import math
 from plant_model import flow
 from plant_model.activity import Activity
 from plant_model.capacity import filling_seconds
-from plant_model.equipment import ConchingSpec
+from plant_model.floor import Floor
 from plant_model.layout import tank
 from plant_model.machine import Verdict
 from plant_model.sensing import Sensor, SignalType, View, process
-from plant_model.spec import PlantSpec, Product
-from plant_model.state import ROUNDING_KG, Buffer, Job, Unit
+from plant_model.spec import PlantSpec
+from plant_model.state import ROUNDING_KG, Buffer, Job, Lot, Unit
 from plant_model.stations.base import Workplace
-from plant_model.stations.dosing import fat_percent
+from plant_model.stations.rheology import Usual
 
 
 class Conching(Workplace):
     """Batch, several machines. The mass stays in the vessel, the buffer of the machine's name, until discharged."""
+
+    def __init__(self, floor: Floor, name: str) -> None:
+        super().__init__(floor, name)
+        self._usual = Usual(self.spec)
 
     def begin(self, unit: Unit) -> Verdict | None:
         """Conche when full, turn while the refiner fills, else wait."""
@@ -51,12 +55,14 @@ class Conching(Workplace):
         unit.product = vessel.product
 
     def _empty(self, unit: Unit, vessel: Buffer, target: Buffer) -> None:
+        water = self._usual.final_moisture(unit.product, vessel.lots)
+        thick = self._usual.thickness(unit.product, vessel.lots)
         lot = self.floor.join(flow.take_all(vessel), self.name, unit.product)
         self.floor.touch(vessel)
         del target.reserved[unit.name]
         unit.ledger.taken += lot.mass
         self.pass_on(unit, lot, target.name, {"Water": lot.mass * (1.0 - self.spec.stations.Conching.keep)})
-        lot.moisture = final_moisture(self.spec.stations.Conching, unit.product)
+        lot.moisture, lot.thickness = water, thick
         unit.lot = lot.id
 
 
@@ -73,7 +79,7 @@ VISCOSITY = {"dark": 6.056, "milk": 1.863, "white": 1.7}
 
 def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
     """The process values of a conche; plant.md (a), sensors."""
-    load = spec.stations.Conching.load_kg
+    load, usual = spec.stations.Conching.load_kg, Usual(spec)
     return (
         process("MassTemperature", "CEL", 15, 95, mass_temperature, "Mass in the conche", period_s=2, noise=0.2),
         process(
@@ -92,12 +98,14 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "P1",
             0,
             3,
-            moisture,
+            lambda v: moisture(v, usual),
             "Water in the mass, computed from the drying curve",
             period_s=60,
             noise=0.01,
         ),
-        process("Viscosity", "C65", 0, 20, viscosity, "Viscosity at 40 1/s", period_s=60, noise=0.03),
+        process(
+            "Viscosity", "C65", 0, 20, lambda v: viscosity(v, usual), "Viscosity at 40 1/s", period_s=60, noise=0.03
+        ),
         process(
             "RemainingTime",
             "HUR",
@@ -159,32 +167,22 @@ def torque(view: View) -> float:
     return (42.0 + 48.0 * math.exp(-(((view.done - DRY) / 0.22) ** 2))) * view.on
 
 
-def moisture(view: View) -> float:
+def moisture(view: View, usual: Usual) -> float:
     """%: falls to equilibrium with the product's time constant."""
-    conching = view.spec.stations.Conching
-    start, end = conching.moisture_start_percent, conching.moisture_equilibrium_percent
-    worked = conching.hours[view.recipe_product] if view.phase == "Discharging" else hours(view)
-    return end + (start - end) * math.exp(-worked / conching.moisture_tau_h[view.recipe_product])
+    product, batches = content(view)
+    worked = view.spec.stations.Conching.hours[product] if view.phase == "Discharging" else hours(view)
+    return usual.moisture(product, batches, worked)
 
 
-def viscosity(view: View) -> float:
+def viscosity(view: View, usual: Usual) -> float:
     """Pa.s: three times the final one at the beginning, EST."""
-    share = 1.0 if view.phase == "Discharging" else hours(view) / view.spec.stations.Conching.hours[view.recipe_product]
-    product = view.spec.products[view.state.buffers[view.unit.name].product or view.recipe_product]
-    return VISCOSITY[product.kind] * thickness(view, product) * (1.0 + 2.0 * math.exp(-4.0 * share))
+    product, batches = content(view)
+    share = 1.0 if view.phase == "Discharging" else hours(view) / view.spec.stations.Conching.hours[product]
+    final = VISCOSITY[view.spec.products[product].kind] * usual.thickness(product, batches)
+    return final * (1.0 + 2.0 * math.exp(-4.0 * share))
 
 
-def thickness(view: View, product: Product) -> float:
-    """Factor on the viscosity, EST: 12 % for each % of fat less than the recipe has, 3 % for each um finer."""
-    batches = view.state.buffers[view.unit.name].lots
-    if not batches:
-        return 1.0
-    lean = fat_percent(product.recipe) - sum(fat_percent(lot.mix) for lot in batches) / len(batches)
-    finer = view.spec.stations.Mixing.d90_fresh_um - sum(lot.fineness for lot in batches) / len(batches)
-    return math.exp(0.12 * lean + 0.03 * finer)
-
-
-def final_moisture(conching: ConchingSpec, product: str) -> float:
-    """% when the recipe's hours are over."""
-    start, end = conching.moisture_start_percent, conching.moisture_equilibrium_percent
-    return end + (start - end) * math.exp(-conching.hours[product] / conching.moisture_tau_h[product])
+def content(view: View) -> tuple[str, list[Lot]]:
+    """The product in the conche, the one it had last when it is empty, and its batches."""
+    vessel = view.state.buffers[view.unit.name]
+    return vessel.product or view.recipe_product, vessel.lots

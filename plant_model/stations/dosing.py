@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from plant_model import flow
+from plant_model.climate import equilibrium
 from plant_model.layout import rework
 from plant_model.spec import LIQUOR, LIQUOR_FAT, MILK_POWDER_FAT, PlantSpec, legal_minimum
+from plant_model.state import Lot
 
 LIQUOR_TANK = "LiquorTank"
 REWORK = "Rework"
@@ -64,3 +67,25 @@ def cocoa_percent(mix: Mapping[str, float]) -> float:
 def legal_margin(kind: str, mix: Mapping[str, float]) -> float:
     """Percentage points by which a mix is above the nearest minimum of Directive 2000/36/EC; negative below it."""
     return 100.0 * min(share - least for _, least, share in legal_minimum(kind, mix))
+
+
+def usual_liquor(spec: PlantSpec, number: str, mass: float) -> Lot:
+    """Liquor as plans are made with: roasted to the target, of new beaters."""
+    grinding, water = spec.stations.Grinding, spec.stations.Roasting.target_percent
+    shell = 100.0 * grinding.shell_in_nib
+    return Lot(number, LIQUOR, mass, 0.0, water, fineness=grinding.fineness_um, shell=shell)
+
+
+def usual_batch(spec: PlantSpec, product: str) -> Lot:
+    """A batch by recipe of usual liquor and of material that has lain in the middle of its good air for long."""
+    recipe = spec.products[product].recipe
+    pieces = [_usual(spec, name, share) for name, share in recipe.items() if share > 0.0]
+    return flow.join(pieces, "Usual", product, 0.0)
+
+
+def _usual(spec: PlantSpec, name: str, mass: float) -> Lot:
+    if name == LIQUOR:
+        return usual_liquor(spec, name, mass)
+    storage = spec.storages[name]
+    water = equilibrium(storage.sorption, sum(storage.humidity) / 2.0) if storage.sorption else 0.0
+    return Lot(name, name, mass, 0.0, water)

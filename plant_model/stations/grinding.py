@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plant_model.activity import Activity
-from plant_model.capacity import winnowed
+from plant_model.capacity import shell_in_nib, winnowed
 from plant_model.equipment import GrindingSpec
 from plant_model.layout import KNEADER
 from plant_model.machine import Verdict
@@ -34,9 +34,10 @@ class Grinding(Workplace):
         if lot is None:
             unit.tool_age, unit.job = 0.0, None
             return None
-        gone = winnowed(grinding, unit.tool_age / 3600.0)
+        hours = unit.tool_age / 3600.0
+        gone = winnowed(grinding, hours)
         waste = {"Shell": lot.mass * gone.shell, "Nib": lot.mass * gone.nib}
-        lot.fineness = grinding.fineness_um
+        lot.shell, lot.fineness = 100.0 * shell_in_nib(grinding, hours), liquor_um(grinding, hours)
         return None if self.pass_on(unit, lot, "LiquorTank", waste) else (Activity.Blocked, KNEADER)
 
 
@@ -46,16 +47,15 @@ MILL_AMPERE = 105.0
 
 def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
     """The process values of grinding; plant.md (a), sensors."""
-    grinding, fine = spec.stations.Grinding, spec.stations.Grinding.fineness_um
-    capacity, shell = spec.buffers.LiquorTank.capacity_kg, 100.0 * grinding.shell_in_nib
+    grinding, capacity = spec.stations.Grinding, spec.buffers.LiquorTank.capacity_kg
     return (
         process(
             "ShellInNib",
             "P1",
             0,
             5,
-            lambda _: shell,
-            "Shell left in the nib, limit 1.75 %",
+            lambda v: 100.0 * shell_in_nib(grinding, v.tool_hours),
+            "Shell left in the nib, limit 1.75 %; rises as the beaters wear",
             period_s=60,
             noise=0.12,
         ),
@@ -81,7 +81,16 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
         process(
             "LiquorTemperature", "CEL", 20, 110, lambda v: v.warmed(82.0), "Liquor at the mill's outlet", noise=0.4
         ),
-        process("LiquorFineness", "4H", 20, 200, lambda _: fine, "Fineness D90 of the liquor", period_s=60, noise=1.5),
+        process(
+            "LiquorFineness",
+            "4H",
+            20,
+            200,
+            lambda v: liquor_um(grinding, v.tool_hours),
+            "Fineness D90 of the liquor; shell makes it coarser",
+            period_s=60,
+            noise=1.5,
+        ),
         process(
             "Vibration",
             "C16",
@@ -97,6 +106,12 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "BeaterHours", "HUR", 0, 5000, lambda v: v.tool_hours, "Hours of operation of the beaters", period_s=60
         ),
     )
+
+
+def liquor_um(grinding: GrindingSpec, hours: float) -> float:
+    """D90 of the liquor after some hours of wear of the beaters: shell is hard to mill."""
+    more = shell_in_nib(grinding, hours) - grinding.shell_in_nib
+    return grinding.fineness_um + grinding.shell_um * 100.0 * more
 
 
 def nib_loss_percent(grinding: GrindingSpec, hours: float) -> float:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from plant_model.activity import Activity
 from plant_model.capacity import refining_seconds
 from plant_model.equipment import MixingSpec
+from plant_model.floor import Floor
 from plant_model.layout import FEED, KNEADER, conche_names
 from plant_model.machine import Verdict
 from plant_model.sensing import Sensor, View, level, process
 from plant_model.spec import PlantSpec
 from plant_model.state import Buffer, Job, Lot, Unit
 from plant_model.stations.base import Workplace
+from plant_model.stations.dosing import usual_batch
 
 
 class Mixing(Workplace):
     """Batch; it follows the kneader."""
+
+    def __init__(self, floor: Floor, name: str) -> None:
+        super().__init__(floor, name)
+        self._usual = {product: usual_batch(self.spec, product) for product in self.spec.products}
 
     def begin(self, unit: Unit) -> Verdict | None:
         """Set up for what comes, or refine a batch into a conche."""
@@ -37,8 +43,11 @@ class Mixing(Workplace):
             self._renew_rolls(unit, job)
             return None
         assert job.lot is not None  # a batch is one
+        mixing, usual = self.spec.stations.Mixing, self._usual[job.product]
         unit.ledger.made += job.lot.mass
-        job.lot.fineness = refined_um(self.spec.stations.Mixing, unit.tool_age / 3600.0)
+        unit.tool_age += job.duration * mixing.shell_wear * (job.lot.shell - usual.shell)
+        coarse = job.lot.fineness - usual.fineness
+        job.lot.fineness = refined_um(mixing, unit.tool_age / 3600.0, coarse)
         self.finish(unit, job.lot.mass)
         self.floor.send(job.lot, job.target, self.transport_min)
         return None
@@ -86,6 +95,7 @@ ROLLS_CELSIUS = (30.0, 35.0, 40.0, 45.0, 40.0)
 def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
     """The process values of refining; plant.md (a), sensors."""
     mixing = spec.stations.Mixing
+    usual = {product: usual_batch(spec, product).fineness for product in spec.products}
     rolls = (_roll(number, celsius) for number, celsius in enumerate(ROLLS_CELSIUS, 1))
     return (
         *rolls,
@@ -103,8 +113,8 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "4H",
             10,
             60,
-            lambda v: refined_um(mixing, v.tool_hours),
-            "D90 behind the refiner; rises as the rolls wear",
+            lambda v: refined_um(mixing, v.tool_hours, v.lot.fineness - usual[v.lot.material] if v.lot else 0.0),
+            "D90 behind the refiner; rises as the rolls wear, and with coarse liquor",
             period_s=60,
             noise=0.25,
         ),
@@ -114,7 +124,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             0,
             5000,
             lambda v: v.tool_hours,
-            "Hours of operation since the rolls were exchanged",
+            "Hours of wear since the rolls were exchanged: of operation, more when there is much shell",
             period_s=60,
         ),
         level("FeedLevel", FEED, 1.05 * mixing.batch_kg, "Kneaded mass before the refiner"),
@@ -126,6 +136,6 @@ def _roll(number: int, celsius: float) -> Sensor[View]:
     return process(f"RollTemperature{number}", "CEL", 15, 60, lambda v: v.warmed(celsius), words, period_s=2, noise=0.3)
 
 
-def refined_um(mixing: MixingSpec, hours: float) -> float:
-    """D90 behind rolls that have run so many hours."""
-    return mixing.d90_fresh_um + mixing.d90_wear_um_per_h * hours
+def refined_um(mixing: MixingSpec, hours: float, coarse_um: float = 0.0) -> float:
+    """D90 behind rolls of so many hours of wear, of a batch that came coarser than usual by so much."""
+    return mixing.d90_fresh_um + mixing.d90_wear_um_per_h * hours + mixing.d90_feed * coarse_um

@@ -93,14 +93,20 @@ class Moulding(Workplace):
         self.discard(unit, "Scrap", bad - again)
         if again > 0.0:
             number = self.floor.number("Rework")
-            self.floor.put(Lot(number, unit.product, again, self.floor.now, sources=((lot.id, again),)), store.name)
+            back = Lot(number, unit.product, again, self.floor.now, lot.moisture, sources=((lot.id, again),))
+            self.floor.put(back, store.name)
 
 
 def reject_shares(stations: Stations, usual: float, lot: Lot) -> dict[str, float]:
-    """Rejected share of a lot by cause: what is usual, grit of coarse mass, bloom and softness of bad temper."""
+    """Rejected share of a lot by cause: usual ones, grit, bubbles of thick mass, bloom and softness of bad temper."""
     moulding, (low, high) = stations.Moulding, stations.Tempering.temper_index
     off = max(low - lot.temper, lot.temper - high, 0.0) * moulding.temper_share / 2.0
-    more = {"Bloom": off, "Soft": off, "Grit": moulding.grit_share * felt(lot.fineness - moulding.grit_um)}
+    more = {
+        "Bloom": off,
+        "Soft": off,
+        "Grit": moulding.grit_share * felt(lot.fineness - moulding.grit_um),
+        "Bubbles": moulding.thick_share * max(lot.thickness - 1.0, 0.0),
+    }
     shares = {cause: usual * share + more.get(cause, 0.0) for cause, share in moulding.causes.items()}
     whole = max(sum(shares.values()), 1.0)
     return {cause: share / whole for cause, share in shares.items()}

@@ -18,7 +18,8 @@ from plant_model.scenario import parse_study
 from plant_model.spec import SpecError
 
 SCALES = (
-    "demand.classes.*.per_day", "stations.*.failures.*.mtbf_h", "stations.*.failures.*.mttr_h", "stations.*.*.failures.*.mtbf_h",
+    "demand.classes.*.per_day", "stations.*.failures.*.mtbf_h", "stations.*.failures.*.mttr_h",
+    "stations.*.*.failures.*.mtbf_h",
     "stations.Moulding.rate_kg_h", "stations.Tempering.rate_kg_h", "stations.Roasting.handling_min",
     "suppliers.*.lead_d", "flow.*.transport_min", "buffers.Hopper.capacity_kg", "stations.Conching.hours.*",
     "storages.Beans.capacity_kg", "suppliers.*.moisture_sd", "costs.*", "power.shares.*",

@@ -44,7 +44,8 @@ def only_dark(moisture: float) -> Plant:
             product |= {"reorder_cases": 0, "target_cases": 1}
     data["products"]["Dark"]["campaign_loads"] = 1_000_000
     data["stations"]["Cleaning"]["moisture_limit_percent"] = 10
-    data["storages"]["Beans"] |= {"moisture_limit_percent": 10, "hygroscopic": False}
+    data["storages"]["Beans"]["moisture_limit_percent"] = 10
+    del data["storages"]["Beans"]["sorption"]  # their water stays as it came
     for supplier in data["suppliers"].values():
         if supplier["material"] == "Beans":
             supplier |= {"moisture_percent": moisture, "moisture_sd": 0}
@@ -218,7 +219,7 @@ def test_rework_stays_within_its_limit() -> None:
         ("Cleaning", {"keep": 0.999}, "leaves foreign matter in"),
         ("Cleaning", {"metal_kg": 500}, "less than a lot"),
         ("Grinding", {"nib_loss_per_h": 0.01}, "loses all nib"),
-        ("Moulding", {"causes": {"Weight": 1.0}}, "must name Bloom, Grit, Soft"),
+        ("Moulding", {"causes": {"Weight": 0.5, "Bloom": 0.5}}, "must name Bubbles, Grit, Soft"),
     ],
 )
 def test_a_station_that_cannot_work_is_refused(station: str, facts: dict[str, Any], answer: str) -> None:
