@@ -12,7 +12,7 @@ import numpy as np
 
 from plant_model.bottleneck import WAITS
 from plant_model.incidents import Incident, Script
-from plant_model.layout import units
+from plant_model.layout import sections
 from plant_model.measures import HOUR, MEASURES, Measure, Stretch, figures, look, times, totals
 from plant_model.outlook import Outlook, OutlookTask, outlook
 from plant_model.plant import Plant
@@ -170,8 +170,8 @@ class Bottleneck(NamedTuple):
 
 
 def bottleneck(outcome: Outcome) -> Bottleneck:
-    """The station that limits the line, by the average active period (Roser); machines of a station count alike."""
+    """The station, or section of one, that limits the line, by the average active period (Roser); those of a section count alike."""
     machines, waits = mean_shares(outcome), dict[str, list[float]]()
-    for name, station in units(outcome.case.spec).items():
-        waits.setdefault(station, []).append(sum(machines[name][activity] for activity in WAITS))
+    for name, section in sections(outcome.case.spec).items():
+        waits.setdefault(section, []).append(sum(machines[name][activity] for activity in WAITS))
     return min((Bottleneck(name, float(np.mean(shares))) for name, shares in waits.items()), key=lambda one: one.waits)
