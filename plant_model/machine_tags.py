@@ -8,7 +8,7 @@ from typing import Any
 from plant_model.accounting import imbalance
 from plant_model.activity import Activity
 from plant_model.culprits import root_cause
-from plant_model.overview import BEANS, MANY, balance, energy, production, speeds, status, tag
+from plant_model.overview import BEANS, MANY, balance, energy, production, speeds, status, tag, top_speed
 from plant_model.sensing import Sensor, SignalType, View
 from plant_model.spec import PlantSpec
 from plant_model.state import Unit
@@ -33,7 +33,7 @@ def machine(spec: PlantSpec, section: str) -> tuple[Sensor[View], ...]:
             **name,
         ),
         *pack_tags(),
-        *speeds(lambda v: v.design_speed, lambda v: v.speed),
+        *speeds(lambda v: v.design_speed, lambda v: v.speed, top_speed(spec, section)),
         *counts(),
         *production(lambda v: v.unit.ledger.processed, lambda v: v.unit.ledger.defective),
         balance(lambda v: imbalance(v.unit)),

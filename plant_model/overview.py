@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from plant_model.accounting import (
     work_in_process,
 )
 from plant_model.activity import ACTIVITIES
+from plant_model.capacity import planned_seconds
 from plant_model.layout import sections
 from plant_model.packml import Mode, State
 from plant_model.sensing import Sensor, SignalType, View
@@ -29,6 +31,8 @@ BEANS = frozenset({"Cleaning", "Roasting", "Grinding"})
 """Stations that know no products yet."""
 IN_PROCESS: dict[str, Any] = {"unit": "KGM", "low": 0.0, "high": 1e6, "period_s": 10.0, "digits": 1, "still": True}
 """Facts of a mass on its way."""
+USUAL_KG_H = 2000.0
+"""Upper end of the range of a machine's speed, where it is not faster."""
 MANY = 1e9
 """Upper end of the range of a total."""
 
@@ -130,13 +134,21 @@ def status(unit: Callable[[V], Unit]) -> tuple[Sensor[V], ...]:
     )
 
 
-def speeds(design: Callable[[V], float], present: Callable[[V], float]) -> tuple[Sensor[V], ...]:
+def speeds(
+    design: Callable[[V], float], present: Callable[[V], float], high: float = USUAL_KG_H
+) -> tuple[Sensor[V], ...]:
     """The rows of the group Status about speed."""
-    facts: dict[str, Any] = {"unit": "E93", "low": 0.0, "high": 2000.0, "digits": 1, "still": True}
+    facts: dict[str, Any] = {"unit": "E93", "low": 0.0, "high": high, "digits": 1, "still": True}
     return (
         tag("Status", "MachSpeed", design, "Design speed with the present product", **facts),
         tag("Status", "CurMachSpeed", present, "Present speed", **facts),
     )
+
+
+def top_speed(spec: PlantSpec, section: str) -> float:
+    """Upper end in kg/h of the range of a machine's speed."""
+    fastest = max(3600.0 / planned_seconds(spec, section, product) for product in spec.products)
+    return max(USUAL_KG_H, 1000.0 * math.ceil(1.2 * fastest / 1000.0))
 
 
 def production(processed: Callable[[V], float], defective: Callable[[V], float]) -> tuple[Sensor[V], ...]:

@@ -170,7 +170,7 @@ class Bottleneck(NamedTuple):
 
 
 def bottleneck(outcome: Outcome) -> Bottleneck:
-    """The station, or section of one, that limits the line, by the average active period (Roser); those of a section count alike."""
+    """The section that limits the line, by the average active period (Roser); its machines count alike."""
     machines, waits = mean_shares(outcome), dict[str, list[float]]()
     for name, section in sections(outcome.case.spec).items():
         waits.setdefault(section, []).append(sum(machines[name][activity] for activity in WAITS))
