@@ -1,11 +1,11 @@
-"""What all tests share: in CI hypothesis draws the same examples each time, elsewhere new ones."""
+"""What all tests share: in CI hypothesis draws the same examples each time, elsewhere new ones; time is no verdict."""
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")

@@ -54,7 +54,7 @@ def study() -> Study:
         "replications": 2,
         "look_ahead": {"at_h": 5, "hours": 24, "futures": 9, "series": ["Throughput", "Tanks"]},
         "scenarios": {
-            "Down": {"faults": [{"at_h": 5, "machine": "Moulding", "fault": "WrapperFault", "repair_h": 20}]},
+            "Down": {"faults": [{"at_h": 5, "machine": "Moulding", "fault": "DepositorFault", "repair_h": 20}]},
             "No use": {"commands": [{"at_h": 5, "machine": "Cleaning", "command": "Clear"}]},
         },
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -25,7 +25,6 @@ def samples(draw: st.DrawFn) -> Samples:
     )
 
 
-@settings(deadline=None)
 @given(samples())
 def test_numbers_come_back_bit_for_bit(given_: Samples) -> None:
     found = decode(encode(given_))
@@ -35,7 +34,6 @@ def test_numbers_come_back_bit_for_bit(given_: Samples) -> None:
     assert found.status.tobytes() == given_.status.tobytes()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.integers(0, 6), st.sampled_from(["f4", "f8"]))
 def test_decimal_numbers_come_back_bit_for_bit(whole: list[int], decimals: int, dtype: str) -> None:
     value = (np.array(whole) / 10**decimals).astype(dtype)
@@ -64,7 +62,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(JSON, min_size=1, max_size=20))
 def test_texts_and_structures_come_back(objects: list[object]) -> None:
     value = np.fromiter(objects, object, len(objects))

@@ -278,7 +278,7 @@ def test_unknown_settings_are_errors() -> None:
         HistorianSettings(retention=5)  # type: ignore[call-arg]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 1000), st.floats(-1e9, 1e9), st.booleans()), min_size=1, max_size=200),
     st.integers(1, 50),

@@ -118,7 +118,7 @@ def by_place(body: bytes) -> dict[int, tuple[int, object, int, int]]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(data_values(), max_size=12))
 def test_every_value_arrives_as_the_server_meant_it(values: list[ua.DataValue]) -> None:
     found = by_place(body_of(values))
@@ -195,7 +195,7 @@ def test_a_known_order_of_shapes_is_not_believed_when_the_bytes_differ() -> None
         assert [tag for tag, *_ in dict(sorted(by_place(body).items())).values()] == order
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(data_values(), min_size=1, max_size=12), st.data())
 def test_a_body_is_read_the_same_whatever_came_before(values: list[ua.DataValue], data: st.DataObject) -> None:
     changed = [data.draw(st.just(value) | data_values()) for value in values]
@@ -278,13 +278,13 @@ def test_a_timestamp_of_zero_is_none() -> None:
     assert part.time.tolist() == [RECEIVED, unix_ns(133_000_000_000_000_000)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=120))
 def test_any_bytes_are_survived(body: bytes) -> None:
     decode_data(body, RECEIVED)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(data_values(), min_size=1, max_size=6), st.data())
 def test_what_is_whole_before_the_damage_is_not_lost(values: list[ua.DataValue], data: st.DataObject) -> None:
     body = body_of(values)
@@ -298,7 +298,7 @@ def test_a_huge_announced_count_takes_no_memory() -> None:
     assert decode_data(struct.pack("<i", 2**31 - 1) + b"\x01", RECEIVED) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(data_values(), min_size=1, max_size=8), st.data())
 def test_history_becomes_the_notification_of_one_item(values: list[ua.DataValue], data: st.DataObject) -> None:
     page = struct_to_binary(ua.HistoryData(values))

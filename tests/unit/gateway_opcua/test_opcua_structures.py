@@ -161,7 +161,7 @@ def wholes(draw: st.DrawFn) -> Any:
 
 
 async def test_any_structure_is_what_the_library_meant(lab: Lab) -> None:
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def check(data: st.DataObject) -> None:
         value = data.draw(wholes() | flats() | maybes() | choices() | rows())
@@ -171,7 +171,7 @@ async def test_any_structure_is_what_the_library_meant(lab: Lab) -> None:
 
 
 async def test_no_cut_structure_is_taken_for_a_whole_one(lab: Lab) -> None:
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def check(data: st.DataObject) -> None:
         body = extensionobject_to_binary(data.draw(wholes()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support_rules import outbox
 
@@ -81,7 +81,6 @@ def test_no_text_can_smuggle_a_header_in() -> None:
             compose(message(**changes), SENDER)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_whatever_an_event_says_the_subject_is_one_line_and_nothing_else_is_added(said: str, customer: str) -> None:
     facts = {"fields": SimpleNamespace(OrderId=said, Quantity=60, Product="Dark"), "time": datetime.now(UTC)}

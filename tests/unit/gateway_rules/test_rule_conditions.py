@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -75,7 +75,6 @@ def test_a_value_is_in_force_until_the_next_one() -> None:
     assert in_force(constant(5.0), np.array([-(10**18)]))[0].tolist() == [5.0]
 
 
-@settings(deadline=None)
 @given(courses(), timings)
 def test_looking_at_the_turns_alone_gives_the_same_as_looking_at_every_value(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -88,7 +87,6 @@ def test_looking_at_the_turns_alone_gives_the_same_as_looking_at_every_value(cou
     assert len(turns(verdicts)) <= np.count_nonzero(np.diff(verdicts)) + 2
 
 
-@settings(deadline=None)
 @given(courses(), timings, st.integers(0, 40))
 def test_how_the_values_are_cut_into_batches_makes_no_difference(course: Course, timing: Timing, cut: int) -> None:
     verdicts, times = course
@@ -98,7 +96,6 @@ def test_how_the_values_are_cut_into_batches_makes_no_difference(course: Course,
     assert (state, first + second) == whole
 
 
-@settings(deadline=None)
 @given(courses(), timings)
 def test_an_alert_needs_a_condition_that_held_for_the_delay(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -111,7 +108,6 @@ def test_an_alert_needs_a_condition_that_held_for_the_delay(course: Course, timi
         assert Verdict.TRUE in held
 
 
-@settings(deadline=None)
 @given(courses(), timings)
 def test_no_delay_runs_out_while_nothing_is_known(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -120,7 +116,6 @@ def test_no_delay_runs_out_while_nothing_is_known(course: Course, timing: Timing
         assert alert in times or verdicts[before].tolist() == [Verdict.TRUE]
 
 
-@settings(deadline=None)
 @given(courses(), timings)
 def test_between_two_alerts_the_value_was_clear_and_the_cool_down_passed(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -130,7 +125,6 @@ def test_between_two_alerts_the_value_was_clear_and_the_cool_down_passed(course:
         assert Verdict.CLEAR in verdicts[(times >= one) & (times < since)]
 
 
-@settings(deadline=None)
 @given(courses(), timings)
 def test_a_condition_that_is_true_at_the_end_for_long_enough_has_alerted(course: Course, timing: Timing) -> None:
     verdicts, times = course
@@ -142,7 +136,6 @@ def test_a_condition_that_is_true_at_the_end_for_long_enough_has_alerted(course:
 ranges = st.floats(-1e3, 1e3)
 
 
-@settings(deadline=None)
 @given(
     st.lists(ranges, min_size=1, max_size=5),
     ranges,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rules.memory import Observation, to_scalar
@@ -29,7 +29,6 @@ def samples(*times: int) -> Samples:
     return Samples(np.arange(1, count + 1), np.array(times), np.arange(float(count)), np.ones(count, dtype=np.bool_))
 
 
-@settings(deadline=None)
 @given(st.lists(rows, max_size=4), st.sets(st.integers(0, 6)))
 def test_the_watched_values_are_found_all_of_them_in_order_and_no_others(
     columns: list[list[Row]], tags: set[int]

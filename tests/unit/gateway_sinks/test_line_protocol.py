@@ -47,7 +47,7 @@ def test_a_value_is_a_line_with_status_value_and_nanoseconds() -> None:
     assert b"".join(encoded.pieces).decode() == "process,tag=Zone2,unit=°C status=0i,value=28.4 1795338112950000100\n"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     KEY, st.dictionaries(KEY, TEXT.filter(bool), max_size=4), st.floats(allow_nan=False, allow_infinity=False), TEXT,
     st.integers(-(2**62), 2**62), st.integers(0, 2**32 - 1),
@@ -66,7 +66,7 @@ def test_a_point_is_the_line_of_influxdb_client(
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_every_number_can_be_read_back(kind: str, data: st.DataObject) -> None:
     values = data.draw(arrays.arrays(kind, st.integers(1, 8)))

@@ -38,7 +38,7 @@ def expected(aliases: list[int], times: list[int], values: np.ndarray[Any, Any],
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_rows_are_the_bytes_of_protobuf(kind: str, data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 20))

@@ -107,7 +107,7 @@ def fresh() -> TagState:
     return state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(samples(), min_size=1, max_size=25), min_size=1, max_size=3))
 def test_a_host_gets_every_value_of_every_tag_in_order(batches: list[list[Sample]]) -> None:
     state = fresh()
@@ -122,7 +122,7 @@ def test_a_host_gets_every_value_of_every_tag_in_order(batches: list[list[Sample
                 assert [value for value, _ in seen] == [repr(wire(i, v, s)) for i, v, s, _ in own]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(samples(), min_size=1, max_size=25))
 def test_births_hold_the_last_value_of_every_tag(rows: list[Sample]) -> None:
     state = fresh()
@@ -139,7 +139,7 @@ def test_births_hold_the_last_value_of_every_tag(rows: list[Sample]) -> None:
         assert max(sample.time // 10**6, 0) == last.timestamp
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(samples(), min_size=1, max_size=25))
 def test_late_values_are_all_marked(rows: list[Sample]) -> None:
     late = [(i, v, s, abs(t)) for i, v, s, t in rows]

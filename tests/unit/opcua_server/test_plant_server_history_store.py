@@ -130,7 +130,7 @@ class KeptHistory(RuleBasedStateMachine):
 
 
 TestKeptHistory = KeptHistory.TestCase
-TestKeptHistory.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestKeptHistory.settings = settings(max_examples=30, stateful_step_count=15)
 
 _TYPES = [
     (ua.VariantType.Double, Kind.FLOAT, 1.5),

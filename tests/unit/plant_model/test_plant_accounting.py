@@ -29,7 +29,7 @@ def test_oee_is_the_product_of_its_factors(numbers: tuple[float, ...]) -> None:
         assert product == pytest.approx(shown.oee, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 99), st.floats(HOUR, 5 * DAY))
 def test_oee_is_planned_time_of_good_pieces_by_busy_time(seed: int, until: float) -> None:
     plant = Plant(SPEC, seed)

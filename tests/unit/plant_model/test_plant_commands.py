@@ -179,7 +179,7 @@ def obeyed(plant: Plant, unit: Unit, what: str) -> bool:
     return True
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(STEPS, st.integers(0, 9))
 def test_whatever_is_commanded_machines_go_by_packml_and_lose_nothing(
     steps: list[tuple[int, str, float]], seed: int

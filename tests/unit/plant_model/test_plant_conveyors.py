@@ -84,7 +84,7 @@ def test_a_longer_conveyor_blocks_later() -> None:
     assert blocked[1] > blocked[0] + HOUR
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 99), st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.lists(st.floats(1, DAY), max_size=6))
 def test_no_bin_and_no_conveyor_holds_more_than_it_can(seed: int, one: float, two: float, steps: list[float]) -> None:
     data = plant_data()

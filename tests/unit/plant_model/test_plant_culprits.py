@@ -43,7 +43,7 @@ def test_an_empty_store_is_a_root_cause_too() -> None:
     assert {root_cause(plant.state, unit) for unit in waiting} == {"Warehouse.Beans"}
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 99), st.lists(st.floats(1.0, 8 * HOUR), max_size=12))
 def test_who_waits_has_a_cause_and_who_works_has_none(seed: int, steps: list[float]) -> None:
     plant = Plant(SPEC, seed)

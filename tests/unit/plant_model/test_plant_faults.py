@@ -67,7 +67,7 @@ def test_a_machine_cannot_break_twice() -> None:
         plant.inject_fault("Tempering", "PumpFault")
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.tuples(st.floats(0, 12 * HOUR), st.integers(0, 99)), max_size=20))
 def test_no_storm_of_faults_upsets_the_books(storm: list[tuple[float, int]]) -> None:
     plant = Plant(SPEC)

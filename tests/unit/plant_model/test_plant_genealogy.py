@@ -73,7 +73,7 @@ def test_every_generation_is_known() -> None:
             assert sum(generation) == pytest.approx(plant.state.lots[lot].mass, rel=1e-9)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 99), st.floats(0.1, 20.0))
 def test_the_fate_of_every_delivery_adds_up_to_its_mass(seed: int, days: float) -> None:
     plant = ran(days, seed)
@@ -82,7 +82,7 @@ def test_the_fate_of_every_delivery_adds_up_to_its_mass(seed: int, days: float) 
             assert plant.fate(name).mass == pytest.approx(record.mass, rel=1e-9), name
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 99), st.floats(0.1, 12.0))
 def test_the_fates_of_all_deliveries_are_what_the_plant_holds_packed_and_threw_away(seed: int, days: float) -> None:
     plant = ran(days, seed)  # shorter than lots are followed

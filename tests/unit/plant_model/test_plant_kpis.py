@@ -65,7 +65,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(STEPS, st.integers(0, 9))
 def test_whatever_is_commanded_or_breaks_the_identity_holds(steps: list[tuple[int, str]], seed: int) -> None:
     plant = Plant(SPEC, seed)

@@ -43,7 +43,7 @@ SETTINGS = st.fixed_dictionaries(
     },
 )
 PLACE = st.integers(0, 10**6)
-CALM = settings(deadline=None, suppress_health_check=list(HealthCheck))
+CALM = settings(suppress_health_check=list(HealthCheck))
 
 
 class PlantLife(RuleBasedStateMachine):

@@ -27,7 +27,7 @@ def test_what_is_consumed_is_told_by_material_and_adds_up() -> None:
         node.removeprefix(start): value for node, value in shown.items() if node.startswith(start) and node != start
     }
     assert set(parts) == {"Liquor", "Sugar", "CocoaButter", "MilkPowder", "Lecithin", "Rework"}
-    assert sum(parts.values()) == pytest.approx(shown[start])
+    assert sum(parts.values()) == pytest.approx(shown["Line1.Mixing.Kneader.Production.ProdConsumedCount"])
     assert parts["Sugar"] == pytest.approx(plant.state.stores["Sugar"].issued, abs=1e-3)
     assert parts["Rework"] > 0
 
@@ -66,7 +66,7 @@ def test_who_waits_for_a_technician_or_runs_slowly_warns() -> None:
     plant.set_speed("Moulding", 0.5)
     assert read(plant)["Line1.Moulding.Status.Warning"] == "ReducedSpeed"
     plant.inject_fault("Roasting", "BurnerFault", repair_h=2.0)
-    plant.inject_fault("Moulding", "WrapperFault", repair_h=2.0)  # there is one technician
+    plant.inject_fault("Moulding", "DepositorFault", repair_h=2.0)  # there is one technician
     plant.advance(plant.now + 120.0)
     warned = read(plant)["Line1.Moulding.Status.Warning"], read(plant)["Line1.Roasting.Status.Warning"]
     assert sum("AwaitingTechnician" in warning for warning in warned) == 1

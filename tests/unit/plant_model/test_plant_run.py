@@ -24,7 +24,7 @@ def test_another_seed_gives_another_log() -> None:
     assert Plant(SPEC, 7).advance(3 * DAY) != Plant(SPEC, 8).advance(3 * DAY)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.floats(0.0, 7 * DAY), max_size=6))
 def test_it_does_not_matter_in_how_many_steps_it_runs(stops: list[float]) -> None:
     steps = Plant(SPEC)
@@ -50,7 +50,7 @@ def test_time_does_not_go_back() -> None:
         plant.advance(HOUR - 1)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 1000), st.lists(st.floats(1.0, 3 * DAY), min_size=1, max_size=8))
 def test_mass_and_time_balance_at_any_moment(seed: int, steps: list[float]) -> None:
     plant = Plant(SPEC, seed)

@@ -143,7 +143,7 @@ Actions = st.lists(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(Actions, st.integers(0, 9))
 def test_sensor_faults_do_not_disturb_the_run_and_survive_a_snapshot(
     actions: list[tuple[float, str, str]], seed: int

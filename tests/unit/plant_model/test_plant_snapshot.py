@@ -17,7 +17,7 @@ from plant_model.spec import parse
 SPEC = shipped()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.0, 6 * DAY), st.integers(0, 50))
 def test_snapshot_restore_continue_is_the_uninterrupted_run(cut: float, seed: int) -> None:
     whole = Plant(SPEC, seed)

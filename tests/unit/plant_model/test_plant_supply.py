@@ -195,7 +195,7 @@ def test_a_stock_that_ran_out_is_a_cycle_without_service() -> None:
     assert 0.0 < cycles.service < 1.0
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     st.integers(0, 999),
     st.sampled_from(["first", "cheapest", "fastest", "score", "split"]),

@@ -131,7 +131,7 @@ def test_bad_air_spoils_stock_before_its_time() -> None:
     assert lives[0.0] < 0.8 * lives[1.0] == pytest.approx(0.8 * 6 * DAY, abs=3 * HOUR)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 999), st.floats(1, 20), st.floats(1, 20), st.floats(0, 1))
 def test_mass_and_money_balance_however_short_things_keep(seed: int, raw: float, goods: float, leak: float) -> None:
     data = plant_data()

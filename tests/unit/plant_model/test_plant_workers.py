@@ -177,7 +177,7 @@ def test_crews_change_at_the_boundaries_of_shifts() -> None:
     assert until_next(edges, datetime(2026, 1, 5, 14, tzinfo=UTC)) == WEEK - 8 * HOUR
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 99), st.floats(0, 0.5), st.floats(0, 90), st.sampled_from([["06-14"], ["06-14", "14-22"]]))
 def test_people_never_upset_the_books(seed: int, absence: float, break_min: float, shifts: list[str]) -> None:
     data = plant_data()
