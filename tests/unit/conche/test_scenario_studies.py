@@ -145,3 +145,11 @@ def test_bean_price() -> None:
     rise = figure("bean_price", f"{PART}material", dearer.name) - figure("bean_price", f"{PART}material")
     assert rise == pytest.approx(expected, rel=0.25)
     assert gain("bean_price", "Throughput", dearer.name) == 0.0
+
+
+def test_wrapper_buffer() -> None:
+    """The larger the buffer, the more leaves the line; moulding, not what comes before, sets the pace."""
+    throughput = [figure("wrapper_buffer", "Throughput", case) for case in ("One lot", "Base", "Four times as large")]
+    assert throughput == sorted(throughput)
+    assert throughput[-1] > 1.02 * throughput[0]
+    assert limit("wrapper_buffer") == "Moulding"
