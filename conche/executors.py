@@ -10,6 +10,8 @@ from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib import metadata
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TYPE_CHECKING
 
 from conche.failure import MISUSED, Failure
@@ -39,7 +41,7 @@ def executor(workers: int | None, cluster: str) -> Iterator[Executor]:
 def processes(workers: int | None) -> Iterator[Executor]:
     """Processes of this machine, one per core if no number is given. A block that fails ends them at once."""
     before = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin) as pool:
+    with ProcessPoolExecutor(workers, _Context(), die_with_parent) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:
@@ -50,10 +52,20 @@ def processes(workers: int | None) -> Iterator[Executor]:
             raise
 
 
-def _begin() -> None:
-    """In a new process: Ctrl-C is for the parent, which ends it; nothing outlives the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
+class _Process(SpawnProcess):
+    """A new process to which Ctrl-C means nothing from its first instruction on: its parent ends it."""
+
+    def start(self) -> None:
+        resource_tracker.ensure_running()  # which would unblock the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    Process = _Process
 
 
 @contextmanager
