@@ -158,8 +158,8 @@ class FakeInflux:
                     f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{length}\r\n".encode() + body
                 )
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the sink left, or stop() asked for it
         finally:
             self._writers.discard(writer)
             writer.close()
