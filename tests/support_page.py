@@ -138,7 +138,7 @@ class FakeGateway:
             if state:
                 self._add_machine(folder, names, state, "Milk", oee)
             for unit, (unit_state, product) in CONCHES.items() if not state else ():
-                more = names | {"unit": unit}
+                more = names | {"module": unit}
                 self._add_machine(f"{folder}/Components/{unit}", more, unit_state, product, 0.0)
             self._add(f"{folder}/Status/CurMachSpeed", DataType.DOUBLE, rate, "kg/h", names=names)
             self._add(f"{folder}/Performance/OEE", DataType.DOUBLE, oee, "%", names=names)

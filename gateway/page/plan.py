@@ -98,9 +98,9 @@ def _give(cast: _Cast, part: str, tag: Tag) -> None:
 
 
 def _key(tag: Tag) -> tuple[str, str]:
-    """Station and unit by the tag's names; without names, the folder above its group."""
+    """Station and unit (`station` and `module`) by the tag's names; without names, the folder above its group."""
     station = tag.names.get("station") or "/".join(tag.path[:-2]) or tag.path[0]
-    return station, tag.names.get("unit", "")
+    return station, tag.names.get("module", "")
 
 
 def _trends(found: Mapping[int, tuple[int, Tag]]) -> tuple[Tag, ...]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from support_page import SETTINGS, FakeGateway
 
+from conche.site import DEMO, load_gateway
+from gateway.naming import Naming
 from gateway.page.plan import MOST_TRENDS, make_plan
 from gateway.page.settings import PageSettings
 from gateway.values import DataType, Tag
@@ -23,6 +27,18 @@ def test_the_line_is_found_in_browse_order_with_its_units() -> None:
     assert [unit.name for unit in plan.stations[4].units] == ["Conche1", "Conche2", "Conche3"]
     assert set(plan.stations[0].tags) == {"state", "product", "lot", "speed", "oee", "reason"}
     assert plan.version == 4
+
+
+def test_the_demo_shows_every_machine_below_its_station() -> None:
+    demo = load_gateway(DEMO.parent / "gateway" / "demo.yaml", {})
+    naming, components = Naming(demo.naming), "Machines/ChocolateLine1/Components"
+    places = ("Mixing", "Mixing/Components/Kneader", "Moulding", "Moulding/Components/Wrapper2")
+    tags = [tag(i, f"{components}/{place}/Status/State") for i, place in enumerate(places, 1)]
+    plan = make_plan([replace(one, names=naming.of(one)) for one in tags], 1, demo.page)
+    assert [(place.name, [unit.name for unit in place.units]) for place in plan.stations] == [
+        ("Mixing", ["Kneader"]),
+        ("Moulding", ["Wrapper2"]),
+    ]
 
 
 def test_stores_kpis_and_times_are_found() -> None:
