@@ -48,7 +48,14 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, *, whole_group: bool) -> N
         "--workers",
         "2",
     ]
-    run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    run = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - jobs in the background ignore it
+    )
     deadline = time.monotonic() + DEADLINE_S
     while children(run.pid) < 3 and run.poll() is None:  # two workers, and who tracks their resources
         assert time.monotonic() < deadline
