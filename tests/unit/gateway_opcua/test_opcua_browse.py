@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from asyncua import ua
-from support_opcua import NAMING, URI, Hall, Plant, free_port, running
+from support_opcua import NAMING, URI, Hall, Plant, running
 
 from gateway.journal import Kind
 from gateway.opcua.browse import browse_children, find_variables
@@ -25,18 +25,6 @@ from gateway.opcua.settings import SourceSettings
 from gateway.values import DataType, Tag
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        yield plant
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hall(server: Plant) -> Hall:
-    return await server.hall()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import pytest_asyncio
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from support_opcua import FakeJournal, Hall, Plant, Proxy, Run, free_port, running
@@ -21,28 +19,7 @@ from gateway.opcua.events import iso_text
 from gateway.opcua.session import Session
 from gateway.status import Link
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    plant.mend_transfer()
-    async with plant.server:
-        yield plant
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hall(server: Plant) -> AsyncIterator[Hall]:
-    yield await server.hall()
-    await server.end_sessions()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def proxy(server: Plant) -> AsyncIterator[Proxy]:
-    one = await Proxy(server.port).start()
-    yield one
-    await one.stop()
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("mended_transfer", "sessions_ended")]
 
 
 def numbers(run: Run, name: str) -> list[float]:

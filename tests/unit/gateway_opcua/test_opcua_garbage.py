@@ -11,9 +11,8 @@ from pathlib import Path
 from struct import pack
 
 import pytest
-import pytest_asyncio
 from asyncua import ua
-from support_opcua import Hall, Plant, Run, free_port, running
+from support_opcua import Hall, Plant, Run, running
 
 from gateway.opcua.chunks import Chunks, Garbage
 from gateway.status import Link
@@ -90,18 +89,6 @@ async def meddling(target: int) -> AsyncIterator[Meddler]:
     yield meddler
     listening.close()
     await meddler.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        yield plant
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hall(server: Plant) -> Hall:
-    return await server.hall()
 
 
 def newest(run: Run) -> list[object]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.monitored_item_service import MonitoredItemService
-from support_opcua import NAMING, Hall, Plant, Run, free_port, running
+from support_opcua import NAMING, Hall, Plant, Run, running
 
 from gateway.opcua.browse import find_variables
 from gateway.opcua.describe import describe
@@ -24,20 +22,7 @@ from gateway.opcua.settings import SourceSettings
 from gateway.status import Link
 
 PERCENT = 2  # OPC 10000-4, 7.22.2
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        yield plant
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hall(server: Plant) -> AsyncIterator[Hall]:
-    yield await server.hall()
-    await server.end_sessions()
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("sessions_ended")]
 
 
 def numbers(run: Run, name: str) -> list[float]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
 import pytest
-import pytest_asyncio
 from asyncua import ua
 from asyncua.server.monitored_item_service import MonitoredItemService
 from support_opcua import URI, FakeJournal, Hall, Plant, Proxy, Run, free_port, running
@@ -18,25 +16,6 @@ from gateway.journal import Kind
 from gateway.status import Link
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        yield plant
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hall(server: Plant) -> Hall:
-    return await server.hall()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def proxy(server: Plant) -> AsyncIterator[Proxy]:
-    one = await Proxy(server.port).start()
-    yield one
-    await one.stop()
 
 
 RESTART = "urn:test:another"

@@ -16,7 +16,6 @@ from urllib.request import urlopen
 import numpy as np
 import orjson
 import pytest
-import pytest_asyncio
 import yaml
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -26,29 +25,8 @@ from gateway.journal import Journal, JournalSettings, Kind
 from gateway.opcua.decode import decode_data
 from gateway.status import JournalStatus, Link
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("mended_transfer", "sessions_ended")]
 ROOT = Path(__file__).parents[3]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    plant.mend_transfer()
-    async with plant.server:
-        yield plant
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hall(server: Plant) -> AsyncIterator[Hall]:
-    yield await server.hall()
-    await server.end_sessions()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def proxy(server: Plant) -> AsyncIterator[Proxy]:
-    one = await Proxy(server.port).start()
-    yield one
-    await one.stop()
 
 
 def numbers(run: Run, name: str = "Count") -> list[float]:
