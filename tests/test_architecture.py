@@ -6,7 +6,7 @@ import ast
 import re
 import statistics
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,12 +40,18 @@ FOREIGN_LIBRARY_HOMES = {
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def sources() -> list[Path]:
-    return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+def sources(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path for path in found if "node_modules" not in path.parts]
 
 
-SOURCES = sources()
-TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+def parsed(paths: list[Path]) -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in paths}
+
+
+SOURCES = sources(*ROOMS)
+TREES = parsed(SOURCES)
+TESTS = parsed(sources("tests"))
 
 
 def name(path: Path) -> str:
@@ -113,15 +119,17 @@ def length(function: Function) -> int:
     return (function.end_lineno or 0) - function.lineno + 1 - words
 
 
-def test_functions_are_short() -> None:
-    lengths = {f"{name(p)}:{f.lineno} {f.name}": length(f) for p, tree in TREES.items() for f in functions(tree)}
+@pytest.mark.parametrize("trees", [TREES, TESTS], ids=["product", "tests"])
+def test_functions_are_short(trees: dict[Path, ast.Module]) -> None:
+    lengths = {f"{name(p)}:{f.lineno} {f.name}": length(f) for p, tree in trees.items() for f in functions(tree)}
     assert {where: n for where, n in lengths.items() if n > 60} == {}
     assert statistics.median(lengths.values()) <= 7
     assert statistics.quantiles(lengths.values(), n=10)[-1] <= 25
 
 
-def test_files_are_short() -> None:
-    lengths = {name(path): len(path.read_text().splitlines()) for path in SOURCES}
+@pytest.mark.parametrize("paths", [TREES, TESTS], ids=["product", "tests"])
+def test_files_are_short(paths: Iterable[Path]) -> None:
+    lengths = {name(path): len(path.read_text().splitlines()) for path in paths}
     assert {where: n for where, n in lengths.items() if n > 400} == {}
     assert statistics.median(lengths.values()) <= 150
 

@@ -13,6 +13,7 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_scalars import SCALARS, TIMES
 
 from gateway.opcua import decode
 from gateway.opcua.decode import decode_data
@@ -21,44 +22,8 @@ from gateway.opcua.structures import plain
 from gateway.opcua.variant import BAD_DECODING_ERROR, folded, unix_ns
 
 RECEIVED = 1_800_000_000_000_000_000
-EARLIEST, LATEST = datetime.fromisoformat("1980-01-01"), datetime.fromisoformat("2200-01-01")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = ua.VariantType
-
-times = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-node_ids = st.one_of(
-    st.builds(ua.NodeId, st.integers(0, 2**32 - 1), st.integers(0, 65535)),
-    st.builds(ua.NodeId, texts.filter(bool), st.integers(0, 65535), st.just(ua.NodeIdType.String)),
-    st.builds(ua.NodeId, st.uuids(), st.integers(0, 65535), st.just(ua.NodeIdType.Guid)),
-    st.builds(ua.NodeId, st.binary(min_size=1, max_size=5), st.integers(0, 65535), st.just(ua.NodeIdType.ByteString)),
-)
-structures = st.builds(ua.Range, st.floats(allow_nan=False), st.floats(allow_nan=False)) | st.builds(
-    ua.EUInformation, texts, st.integers(-(2**31), 2**31 - 1), st.builds(ua.LocalizedText, texts, texts)
-)
-SCALARS = {
-    T.Boolean: st.booleans(),
-    T.SByte: st.integers(-128, 127),
-    T.Byte: st.integers(0, 255),
-    T.Int16: st.integers(-(2**15), 2**15 - 1),
-    T.UInt16: st.integers(0, 2**16 - 1),
-    T.Int32: st.integers(-(2**31), 2**31 - 1),
-    T.UInt32: st.integers(0, 2**32 - 1),
-    T.Int64: st.integers(-(2**63), 2**63 - 1),
-    T.UInt64: st.integers(0, 2**64 - 1),
-    T.Float: st.floats(allow_nan=False, width=32),
-    T.Double: st.floats(allow_nan=False),
-    T.String: st.none() | texts,
-    T.DateTime: times,
-    T.Guid: st.uuids(),
-    T.ByteString: st.none() | st.binary(max_size=6),
-    T.XmlElement: st.builds(ua.XmlElement, texts),
-    T.NodeId: node_ids,
-    T.StatusCode: st.builds(ua.StatusCode, st.sampled_from([0, 0x80000000, 0x40000000])),
-    T.QualifiedName: st.builds(ua.QualifiedName, texts.filter(bool), st.integers(0, 32767)),
-    T.LocalizedText: st.builds(ua.LocalizedText, st.none() | texts, st.none() | texts),
-    T.ExtensionObject: structures,
-}
 
 
 def variants() -> st.SearchStrategy[ua.Variant]:
@@ -84,8 +49,8 @@ def data_values() -> st.SearchStrategy[ua.DataValue]:
         ua.DataValue,
         variants(),
         st.none() | st.builds(ua.StatusCode, st.sampled_from([0, 0x40000000, 0x80310000])),
-        st.none() | times,
-        st.none() | times,
+        st.none() | TIMES,
+        st.none() | TIMES,
     )
 
 

@@ -6,7 +6,6 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from asyncua.ua.ua_binary import extensionobject_to_binary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_opcua import URI, Plant, free_port, running
+from support_scalars import SCALARS
 
 from gateway.delivery import Delivery, DeliverySettings
 from gateway.journal import Draft, Journal, JournalSettings, Kind
@@ -31,29 +31,11 @@ from gateway.values import DataType, Tag
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 T = ua.VariantType
-TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-TIMES = st.datetimes(datetime.fromisoformat("1980-01-01"), datetime.fromisoformat("2200-01-01"), timezones=st.just(UTC))
+TEXTS = SCALARS[T.String]
 KINDS = {
-    T.Boolean: st.booleans(),
-    T.SByte: st.integers(-128, 127),
-    T.Byte: st.integers(0, 255),
-    T.Int16: st.integers(-(2**15), 2**15 - 1),
-    T.UInt16: st.integers(0, 2**16 - 1),
-    T.Int32: st.integers(-(2**31), 2**31 - 1),
-    T.UInt32: st.integers(0, 2**32 - 1),
-    T.Int64: st.integers(-(2**63), 2**63 - 1),
-    T.UInt64: st.integers(0, 2**64 - 1),
-    T.Float: st.floats(allow_nan=False, width=32),
-    T.Double: st.floats(allow_nan=False),
-    T.String: TEXTS,
-    T.DateTime: TIMES,
-    T.Guid: st.uuids(),
-    T.ByteString: st.none() | st.binary(max_size=5),
-    T.NodeId: st.builds(ua.NodeId, st.integers(0, 2**32 - 1), st.integers(0, 65535)),
-    T.LocalizedText: st.builds(ua.LocalizedText, TEXTS),
-    T.StatusCode: st.builds(ua.StatusCode, st.sampled_from([0, 0x80000000])),
-    T.Variant: st.builds(ua.Variant, st.integers(-(2**31), 2**31 - 1), st.just(T.Int32)),
+    kind: values for kind, values in SCALARS.items() if kind not in (T.XmlElement, T.QualifiedName, T.ExtensionObject)
 }
+KINDS[T.Variant] = st.builds(ua.Variant, SCALARS[T.Int32], st.just(T.Int32))
 """Built-in types as fields, with values of theirs."""
 
 UNION = ("Number", "Text")

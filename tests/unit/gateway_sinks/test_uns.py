@@ -42,11 +42,10 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with ScriptedBroker() as broker:
-        world = World(broker)
-        yield world
-        await world.sink.close()
+async def world(broker: ScriptedBroker) -> AsyncIterator[World]:
+    world = World(broker)
+    yield world
+    await world.sink.close()
 
 
 async def test_a_value_is_one_retained_message_on_its_topic(world: World) -> None:

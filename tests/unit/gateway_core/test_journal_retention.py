@@ -1,0 +1,97 @@
+"""The journal forgets by age and by size: what is owed stays, and what had to go is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from support_journal import ALL, everything, gaps, numbers
+from support_records import draft
+
+from gateway.journal import Draft, Kind
+from gateway.status import JournalStatus, SinkStatus
+
+
+async def test_delivered_records_go_by_age_and_owed_ones_stay(open_journal) -> None:
+    journal = await open_journal(retention_s=3600.0)
+    cursor = await journal.cursor("sink", SinkStatus("sink"))
+    old = time.time_ns() - 7200 * 10**9
+    await journal.append([draft(i, received=old) for i in range(10)])
+    await journal.append([draft(i) for i in range(10, 20)])
+    cursor.settle(1, 6, 6)
+    async with asyncio.timeout(5):
+        while journal._writer.removed < 6:
+            await asyncio.sleep(0.02)
+    await journal.close()
+    journal = await open_journal(retention_s=3600.0)
+    assert journal._writer.removed == 6
+    assert numbers(await journal.read(1, 20, ALL)) == list(range(6, 20))
+    assert (await journal.cursor("sink", SinkStatus("sink"))).owed == ((7, 20),)
+
+
+async def test_a_journal_without_sinks_still_shrinks(open_journal) -> None:
+    journal = await open_journal(retention_s=3600.0)
+    old = time.time_ns() - 7200 * 10**9
+    await journal.append([draft(i, received=old) for i in range(1000)])
+    async with asyncio.timeout(5):
+        while journal._writer.removed < 999:
+            await asyncio.sleep(0.02)
+    await journal.close()
+    journal = await open_journal()
+    assert journal.head == 1000, "numbers are never used twice"
+    assert await journal.append([draft(1)]) == 1001
+
+
+async def test_a_sink_that_is_gone_for_good_holds_nothing_back(open_journal) -> None:
+    journal = await open_journal(retention_s=3600.0)
+    await journal.cursor("gone", SinkStatus("gone"))
+    await journal.append([draft(1, received=1), draft(2, received=1)])
+    await journal.close()
+    journal = await open_journal(retention_s=3600.0)
+    await asyncio.sleep(0.6)
+    assert journal._writer.removed == 0
+    await journal.retain(["sink"])
+    async with asyncio.timeout(5):
+        while journal._writer.removed < 1:
+            await asyncio.sleep(0.02)
+
+
+async def test_beyond_its_size_the_oldest_go_and_each_sink_that_missed_them_is_told(
+    open_journal, journal_path: Path
+) -> None:
+    status, sink = JournalStatus(), SinkStatus("sink")
+    journal = await open_journal(status, max_bytes=1 << 20, recent_bytes=0)
+    cursor = await journal.cursor("sink", sink)
+    sent = 0
+    for i in range(300):
+        source = ("plant", "second")[i % 2]
+        sent += 1
+        await journal.append([Draft(Kind.DATA, source, bytes(20_000), 10, received=1000 + i)])
+    async with asyncio.timeout(5):
+        while not status.lost:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)
+    records = await everything(journal)
+    kept = [r for r in records if r.kind is Kind.DATA]
+    told = gaps(records)
+    assert {gap.source for gap in told} == {"plant", "second"}
+    assert min(gap.start for gap in told) == 1000
+    assert max(gap.end for gap in told) == kept[0].received - 1
+    assert status.lost == (sent - len(kept)) * 10
+    assert sink.behind == len(kept) * 10
+    assert cursor.owed == ((1, 300),)
+    assert journal_path.stat().st_size < 3 << 20
+    assert status.damaged == 0, "what was dropped on purpose is not damage"
+
+
+async def test_what_was_freed_is_given_back_to_the_disk(open_journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.retention._SLACK_PAGES", 16)
+    monkeypatch.setattr("gateway.store.writer._EXPIRE_S", 0.0)
+    journal = await open_journal(retention_s=3600.0)
+    await journal.append([Draft(Kind.DATA, "plant", bytes(50_000), 1, received=1) for _ in range(200)])
+    await journal.append([draft(1)])
+    async with asyncio.timeout(10):
+        while journal._writer._file.pragma("page_count") > 300:
+            await asyncio.sleep(0.02)
