@@ -11,6 +11,8 @@ from gateway.opcua.decode import announced
 from gateway.opcua.layout import NOTIFICATION_HEAD, scan, uniform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 NO_DIAGNOSTICS = b"\xff\xff\xff\xff"
@@ -30,6 +32,18 @@ def notification(handle: int, page: bytes) -> tuple[bytes, int]:
     found = scan(page, n, 0)
     items = [tag + page[start:end] for start, end in pairwise(found.offsets.tolist())]
     return _body(len(items), b"".join(items)), len(items)
+
+
+def separate(page: bytes) -> list[bytes]:
+    """The DataValues of an answer to Read (Int32 count, then the values), one by one, as far as they are whole."""
+    offsets = scan(page, page_length(page), 0).offsets.tolist()
+    return [page[start:end] for start, end in pairwise(offsets)]
+
+
+def together(values: Mapping[int, bytes]) -> bytes:
+    """A notification of these DataValues by handle."""
+    items = (tag_id.to_bytes(NOTIFICATION_HEAD, "little") + value for tag_id, value in values.items())
+    return _body(len(values), b"".join(items))
 
 
 def page_length(page: bytes) -> int:

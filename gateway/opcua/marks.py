@@ -36,6 +36,7 @@ class Marks:
         self.overflows = np.zeros(1, np.int64)  # live values with the overflow bit
         self.heard = 0  # when the last message came
         self.lost_since = 0  # when messages were lost, until the loss is dealt with
+        self._unsure: NDArray[np.bool_] | None = None  # of which nothing has come since they were doubted
 
     def admit(self, tags: Iterable[Tag]) -> None:
         """Make room for these tags and let their values in."""
@@ -49,6 +50,8 @@ class Marks:
             for name in ("_known", "last", "first", "pending", "status", "overflows"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros(missing + len(old) // 2, old.dtype)]))
+            if self._unsure is not None:
+                self._unsure = np.append(self._unsure, np.zeros(len(self._known) - len(self._unsure), np.bool_))
         self._known[ids] = True
 
     def knows(self, parts: Sequence[Part]) -> bool:
@@ -62,6 +65,8 @@ class Marks:
         for part in parts:
             self.last[part.tag] = part.time
             self.status[part.tag] = part.status
+            if self._unsure is not None:
+                self._unsure[part.tag] = False
             new = self.first[part.tag] == 0
             if new.any():
                 self.first[part.tag[new][::-1]] = part.time[new][::-1]
@@ -88,6 +93,19 @@ class Marks:
         self.first[ids] = 0
         idle = ids[self.pending[ids] == 0]
         self.pending[idle] = np.where(self.last[idle] > 0, self.last[idle], before)
+
+    def doubt(self, tag_ids: Iterable[int]) -> None:
+        """The newest value that we have of these tags may not be the present one, until one comes."""
+        self._unsure = np.zeros(len(self._known), np.bool_)
+        self._unsure[np.fromiter(tag_ids, np.int64)] = True
+
+    def unsure_ids(self) -> NDArray[np.int64]:
+        """Tags of which nothing has come since they were doubted."""
+        return np.empty(0, np.int64) if self._unsure is None else np.flatnonzero(self._unsure)
+
+    def be_sure(self) -> None:
+        """What could be known of doubted tags is known."""
+        self._unsure = None
 
     def note_events(self, times: Iterable[int]) -> None:
         """Events of these times are in the journal."""

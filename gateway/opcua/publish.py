@@ -100,6 +100,7 @@ class Publisher:
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
         self._acknowledge: list[tuple[int, int]] = []
+        self._taking = asyncio.Lock()  # held while values are on their way into the journal: they stay in order
         self.has_heard = False  # a message of one of the subscriptions
 
     async def run(self) -> NoReturn:
@@ -181,16 +182,24 @@ class Publisher:
         raise NoAnswer(f"{self._session.url} was silent for {longest:.1f} s, not even a keep-alive came")
 
     async def _take(self, answers: list[asyncio.Task[bytes]]) -> None:
-        batch = _Batch(received=time_ns())
-        for answer in answers:
-            try:
-                published = self._read(answer)
-                if published is not None:
-                    await self._accept(published, batch)
-            except GatewayError as error:
-                batch.trouble = batch.trouble or error
-                break
-        await self._settle(batch)
+        async with self._taking:
+            batch = _Batch(received=time_ns())
+            for answer in answers:
+                try:
+                    published = self._read(answer)
+                    if published is not None:
+                        await self._accept(published, batch)
+                except GatewayError as error:
+                    batch.trouble = batch.trouble or error
+                    break
+            await self._settle(batch)
+
+    async def supply(self, choose: Callable[[], bytes]) -> None:
+        """Store a notification of values that came another way; `choose` makes it when nothing else is on its way."""
+        async with self._taking:
+            batch = _Batch(received=time_ns())
+            self._data(choose(), batch)
+            await self._settle(batch)
 
     async def _catch_up(self, subscription: Subscription) -> None:
         """Have what a transferred subscription sent before, and the journal has not; the rest is acknowledged."""
@@ -246,7 +255,7 @@ class Publisher:
         if subscription is None:
             return  # of a subscription that was given up
         self.has_heard = True
-        subscription.heard = monotonic()
+        subscription.heard, subscription.has_more = monotonic(), published.more
         message, last = published.message, batch.newest.get(subscription.id, subscription.last)
         gap = missing(last, message.sequence)
         if gap is None:
@@ -321,7 +330,7 @@ class Publisher:
         for subscription, sequence in batch.newest.items():
             if subscription in self._subscriptions.by_id:
                 self._subscriptions.by_id[subscription].last = sequence
-        if batch.newest:
+        if batch.newest or batch.parts:
             self._marks.note(batch.parts, batch.received)
         self._events.remember(batch.events.values())
         self._marks.note_events(told.time for told in batch.events.values())

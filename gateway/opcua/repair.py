@@ -5,9 +5,9 @@
     recreate     a new subscription in the session that is still there
     renew        a new session and a new subscription
 
-After `recreate` and `renew` the initial values of the items are the read-all; what lies between is read from history,
-and what history does not have is announced as a gap. A rung is tried when those before it did not hold; `transfer`
-is tried whenever there is a new session. Of servers that stand in for each other, `renew` takes the best.
+After each but `reactivate` the values that do not come by themselves are read (current.py); what lies between is read
+from history, and what history does not have is announced as a gap. A rung is tried when those before it did not hold;
+`transfer` is tried whenever there is a new session. Of servers that stand in for each other, `renew` takes the best.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from gateway.backoff import delay
 from gateway.contract import GatewayError
 from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
+from gateway.opcua.current import Current
 from gateway.opcua.errors import Changeover, NoAnswer, SubscriptionLost, in_words
 from gateway.opcua.event_watch import EventWatch
 from gateway.opcua.events import EventReader
@@ -71,6 +72,7 @@ class OpcUaSource:
         self._losses = Losses(settings.backfill, self._tags, self._marks, self._pending, self._intake)
         self._watch = EventWatch(self._events, self._subscriptions, self._marks, self._losses, self._intake, status)
         self._backfill = Backfill(settings.backfill, self._intake, self._marks, status, self._pending, self._readable)
+        self._current = Current(self._tags, self._subscriptions, self._marks)
         self._ladder = Ladder(settings, state / "pki", status)
         self._remembered = False
         self._outage = "the gateway was not running"  # why nothing came; "" while something does
@@ -187,7 +189,7 @@ class OpcUaSource:
         watching = self._ladder.watch(session)
         try:
             jobs = (publisher.run(), publisher.keep_pace(), session.keep_channel(), tending, self._fill(session))
-            await _together(*jobs, *watching)
+            await _together(*jobs, self._current.assure(session, publisher), *watching)
         finally:
             self._is_proven |= publisher.has_heard
 
@@ -212,6 +214,7 @@ class OpcUaSource:
         if taken is None:
             return False
         self._is_proven = False
+        self._current.doubt()
         self._subscriptions.take(taken.subscriptions)
         self._marks.admit_ids(self._subscriptions.accepted)
         self._events.types = taken.types
@@ -223,12 +226,14 @@ class OpcUaSource:
         await self._takeover.changed()
         self._is_proven = True
         self._losses.cut()
+        self._current.doubt()
         await self._losses.note()
         await self._subscriptions.restart(session, self._conditions.base, same_session=same_session)
 
     async def _tend(self, session: Session, *, is_new: bool) -> NoReturn:
         """Monitor everything that is wanted, and go on looking for what is new or was rejected."""
         await self._bring(session)
+        self._current.begin(self._settings.backfill.settle_s)
         if is_new:
             await self._losses.announce(self._outage)
         self._outage = ""

@@ -45,6 +45,7 @@ class Subscription:
     events: bool = False  # it has the event item, and nothing else
     last: int = 0  # number of the newest message that the journal has
     heard: float = field(default_factory=monotonic)  # when a message of it came
+    has_more: bool = False  # that message was not all that the server had
     items: dict[int, Item] = field(default_factory=dict)  # by tag id
     token: str = field(default_factory=partial(token_hex, 8))  # names it in the journal; ids come again with the years
     available: tuple[int, ...] = ()  # messages that the server kept when it transferred the subscription
@@ -53,6 +54,10 @@ class Subscription:
     def silence_s(self) -> float:
         """How long a healthy server may say nothing."""
         return self.interval_ms * self.keepalive / 1000
+
+    def is_behind(self, moment: float) -> bool:
+        """Whether the server may still have to tell what it had at this moment (monotonic clock)."""
+        return self.has_more or self.heard < moment + self.interval_ms / 1000
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ class Body(IntEnum):
     """Ids of the binary encodings that are met here."""
 
     SERVICE_FAULT = 397
+    READ_RESPONSE = 634
     HISTORY_DATA = 658
     HISTORY_EVENT = 661
     HISTORY_READ_RESPONSE = 667
@@ -80,6 +81,11 @@ def publish_response(data: bytes) -> Published:
 def republish_response(data: bytes) -> Message:
     """Cut a RepublishResponse. Raises ServiceFault, SessionLost or Malformed."""
     return _message(_opened(data, Body.REPUBLISH_RESPONSE))
+
+
+def read_response(data: bytes) -> bytes:
+    """The DataValues of a ReadResponse: Int32 count, then the values. Raises ServiceFault, SessionLost or Malformed."""
+    return data[_opened(data, Body.READ_RESPONSE).pos :]
 
 
 def history_read_response(data: bytes) -> list[HistoryPage]:

@@ -3,56 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import orjson
 import pytest
-import yaml
 from asyncua import ua
 from asyncua.common.utils import ServiceError
-from support_opcua import FakeJournal, Hall, Plant, Proxy, Run, free_port, running
+from support_opcua import FakeJournal, Hall, Plant, Proxy, free_port, running
+from support_outages import (
+    cut_off,
+    gateway_file,
+    gateway_process,
+    held,
+    leave_cut_off,
+    metrics_of,
+    numbers,
+    ready,
+    until_file,
+    until_metric,
+)
 
 from gateway.journal import Journal, JournalSettings, Kind
 from gateway.opcua.decode import decode_data
-from gateway.status import JournalStatus, Link
+from gateway.status import JournalStatus
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("mended_transfer", "sessions_ended")]
-ROOT = Path(__file__).parents[3]
-
-
-def numbers(run: Run, name: str = "Count") -> list[float]:
-    return [float(value) for _, value, _ in run.journal.values(name)]  # type: ignore[arg-type]
-
-
-def held(run: Run) -> dict[str, int]:
-    """How often each rung of the repair ladder held; whether messages had to be republished is chance."""
-    return {rung: repairs.count for rung, repairs in run.status.repairs.items() if rung != "republish"}
-
-
-async def ready(run: Run) -> None:
-    """Connected, every value known, and the subscription noted."""
-    status = run.status
-    await run.journal.until(lambda: status.connection.link is Link.CONNECTED and run.source._takeover._noted)
-    await run.journal.until(lambda: status.values >= status.tags or "transfer" in status.repairs)
-
-
-@asynccontextmanager
-async def cut_off(proxy: Proxy, run: Run) -> AsyncIterator[None]:
-    """Without link to the server."""
-    proxy.refuses = True
-    proxy.cut()
-    await run.journal.until(lambda: run.status.connection.link is Link.WAITING)
-    yield
-    proxy.refuses = False
 
 
 async def test_a_gateway_killed_at_any_moment_goes_on_with_its_subscription_and_loses_nothing(
@@ -62,38 +39,14 @@ async def test_a_gateway_killed_at_any_moment_goes_on_with_its_subscription_and_
     await hall.add("Quiet", 7.0)
     counting = asyncio.ensure_future(_count(hall))
     page = free_port()
-    settings = {
-        "state": str(tmp_path / "state"),
-        "sources": [
-            {
-                "name": "plant",
-                "url": server.url,
-                "security": {"policy": "None"},
-                "roots": [hall.name],
-                "publishing_interval_ms": 50,
-                "events": False,
-            }
-        ],
-        "sinks": [],
-        "page": {"enabled": False, "port": page},
-    }
-    file = tmp_path / "gateway.yaml"
-    file.write_text(yaml.safe_dump(settings))
+    file = gateway_file(tmp_path, page, url=server.url, roots=[hall.name], publishing_interval_ms=50)
     for life in range(3):
-        gateway = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "conche.main", "gateway", str(file), "--log-level", "warning"),
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        try:
+        async with gateway_process(file):
             rung = "transfer" if life else "renew"
-            await _until_metric(page, f'conche_source_repairs_total{{rung="{rung}",source="plant"}} 1.0')
-            await _until_file(tmp_path / "state" / "plant.subscriptions.json")
+            await until_metric(page, f'conche_source_repairs_total{{rung="{rung}",source="plant"}} 1.0')
+            await until_file(tmp_path / "state" / "plant.subscriptions.json")
             await asyncio.sleep(random.uniform(0.2, 0.6))
-            metrics = await asyncio.to_thread(_metrics, page)
-        finally:
-            gateway.send_signal(signal.SIGKILL)
-            await gateway.wait()
+            metrics = await asyncio.to_thread(metrics_of, page)
         assert 'conche_source_gaps_total{source="plant"} 0.0' in metrics
     counting.cancel()
     values = await _stored(tmp_path / "state" / "journal.sqlite")
@@ -107,26 +60,6 @@ async def _count(hall: Hall) -> None:
         number += 1
         await hall.write("Count", float(number))
         await asyncio.sleep(0.004)
-
-
-def _metrics(port: int) -> str:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            return str(answer.read().decode())
-    except URLError:
-        return ""
-
-
-async def _until_metric(port: int, line: str) -> None:
-    async with asyncio.timeout(20):
-        while line not in await asyncio.to_thread(_metrics, port):
-            await asyncio.sleep(0.05)
-
-
-async def _until_file(path: Path) -> None:
-    async with asyncio.timeout(20):
-        while not path.exists():
-            await asyncio.sleep(0.05)
 
 
 async def _stored(path: Path) -> list[int]:
@@ -225,14 +158,6 @@ async def test_a_server_that_transfers_and_then_delivers_nothing_is_found_out(
         assert run.status.gaps == 0
 
 
-async def _leave_cut_off(proxy: Proxy, run: Run) -> None:
-    """End without a word to the server."""
-    await ready(run)
-    proxy.refuses = True
-    proxy.cut()
-    await run.journal.until(lambda: run.status.connection.link is Link.WAITING)
-
-
 async def test_what_is_no_longer_wanted_is_dropped_from_the_subscription_and_what_is_new_is_added(
     server: Plant, hall: Hall, proxy: Proxy, tmp_path: Path
 ) -> None:
@@ -240,7 +165,7 @@ async def test_what_is_no_longer_wanted_is_dropped_from_the_subscription_and_wha
     for name in ("Count", "Unwanted"):
         await hall.add(name)
     async with running(proxy.url, tmp_path, hall.name, journal=journal) as run:
-        await _leave_cut_off(proxy, run)
+        await leave_cut_off(proxy, run)
     (kept,) = server.subscriptions()
     proxy.refuses = False
     await hall.write("Count", 1.0)
@@ -266,7 +191,7 @@ async def test_with_other_settings_the_subscription_is_taken_over_and_modified_a
     await hall.add("Count")
     await hall.add("Slow")
     async with running(proxy.url, tmp_path, hall.name, journal=journal) as run:
-        await _leave_cut_off(proxy, run)
+        await leave_cut_off(proxy, run)
     (kept,) = server.subscriptions()
     proxy.refuses = False
     for number in (1.0, 2.0):
@@ -314,7 +239,7 @@ async def test_of_several_subscriptions_the_server_may_have_lost_some(
 async def test_the_subscription_of_another_journal_is_left_alone(hall: Hall, proxy: Proxy, tmp_path: Path) -> None:
     await hall.add("Count")
     async with running(proxy.url, tmp_path, hall.name) as run:
-        await _leave_cut_off(proxy, run)
+        await leave_cut_off(proxy, run)
     proxy.refuses = False
     async with running(proxy.url, tmp_path, hall.name, journal=FakeJournal()) as run:
         await ready(run)
@@ -347,7 +272,7 @@ async def test_a_new_process_asks_for_current_values_but_not_for_events_as_value
     await hall.add("Count")
     journal = FakeJournal()
     async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
-        await _leave_cut_off(proxy, run)
+        await leave_cut_off(proxy, run)
     proxy.refuses = False
     async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
         await ready(run)
@@ -375,7 +300,7 @@ async def test_events_of_an_outage_come_once_and_with_all_their_fields(
         await ready(run)
         await happen("A")
         await journal.until(lambda: batches() == ["A"])
-        await _leave_cut_off(proxy, run)
+        await leave_cut_off(proxy, run)
     await happen("B")
     proxy.refuses = False
     async with running(proxy.url, tmp_path, hall.name, journal=journal, events=True) as run:
