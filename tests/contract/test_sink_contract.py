@@ -96,9 +96,12 @@ async def test_a_batch_that_comes_twice_does_no_harm(case: Case, bench: Bench, c
     assert await has(bench, numbers(case, *one.columns)) == numbers(case, *one.columns)
 
 
-async def test_an_empty_batch_is_taken(bench: Bench, catalogue: TagCatalogue) -> None:
+async def test_an_empty_batch_is_taken_and_the_next_one_too(case: Case, bench: Bench, catalogue: TagCatalogue) -> None:
     await bench.sink.open(catalogue)
     await bench.sink.write(batch())
+    one = column([1], [1.0], 1)
+    await bench.sink.write(batch(one, step=1))
+    assert await has(bench, numbers(case, one)) == numbers(case, one)
 
 
 async def test_late_values_arrive_too(case: Case, bench: Bench, catalogue: TagCatalogue) -> None:
@@ -134,7 +137,7 @@ async def test_nothing_that_a_server_may_send_upsets_it(case: Case, bench: Bench
     await has(bench, numbers(case, last))
 
 
-async def test_events_and_gaps_are_taken(bench: Bench, catalogue: TagCatalogue) -> None:
+async def test_events_and_gaps_are_taken_and_are_no_values(case: Case, bench: Bench, catalogue: TagCatalogue) -> None:
     await bench.sink.open(catalogue)
     fields = {"Customer": "Käte", "Quantity": 60, "Paid": False, "Price": 1.5, "Note": None}
     event = Event(1 << INDEX_BITS, "plant", "BulkOrderEventType", "Line1", NOW, 500, "60 units", fields)
@@ -143,7 +146,9 @@ async def test_events_and_gaps_are_taken(bench: Bench, catalogue: TagCatalogue) 
         Gap(3 << INDEX_BITS, "plant", (), NOW, NOW + 5, "every tag"),
         Gap(4 << INDEX_BITS, "", (), NOW, NOW + 5, "every source"),
     )
-    await bench.sink.write(batch(events=(event,), gaps=gaps, step=4))
+    one = column([1], [1.0], 4)
+    await bench.sink.write(batch(one, events=(event,), gaps=gaps, step=4))
+    assert await has(bench, numbers(case, one)) == numbers(case, one)
 
 
 async def test_a_tag_that_comes_later_is_delivered(case: Case, bench: Bench, catalogue: TagCatalogue) -> None:

@@ -96,7 +96,7 @@ async def test_a_dead_sink_does_not_delay_the_others(journal: Journal, serve) ->
     served = {sink.name: serve(sink) for sink in (hanging, away, alive)}
     for i in range(20):
         await journal.append([draft(i)])
-        await until(lambda i=i: len(served["alive"].live) == i + 1, 1.0)
+        await until(lambda i=i: len(served["alive"].live) == i + 1)
     assert served["away"].status.behind == 20
     assert served["away"].status.connection.link is Link.WAITING
     assert "away" in served["away"].status.connection.reason
@@ -112,7 +112,7 @@ async def test_after_a_long_absence_live_values_come_first_and_the_backlog_in_or
     await until(lambda: len(served.late) >= 1)
     for i in range(100, 110):
         await journal.append([draft(i)])
-        await until(lambda i=i: i in served.live, 1.0)
+        await until(lambda i=i: i in served.live)
     await until(lambda: served.status.behind == 0)
     assert served.live == list(range(100, 110))
     assert served.late == list(range(100))
@@ -316,7 +316,7 @@ async def test_a_new_sink_gets_what_is_kept(journal: Journal, serve) -> None:
 async def test_values_from_a_clock_that_was_set_back_are_not_held_back(journal: Journal, serve) -> None:
     served = serve(settings=QUICK.model_copy(update={"flush_ms": 50.0}))
     await journal.append([draft(1, received=time_ns() + 3_600_000_000_000)])
-    await until(lambda: served.live == [1], 1.0)
+    await until(lambda: served.live == [1])
 
 
 async def test_an_absent_peer_is_called_again_with_growing_pauses(journal: Journal, serve, monkeypatch) -> None:

@@ -87,4 +87,8 @@ async def test_ids_may_grow_far_apart() -> None:
 
 async def test_an_empty_column_does_no_harm() -> None:
     empty = Column(*(np.zeros(0, kind) for kind in (np.int64, np.int32, np.float64, np.uint32, np.int64)))
-    await Latest().write(Batch((empty,), (), (), 1))
+    latest = Latest()
+    await latest.write(batch([(1, 5.0, 1)]))
+    await latest.write(Batch((empty,), (), (), 2))
+    assert latest.get(0) is None
+    assert latest.get(1) == Value(5.0, 0, 1)

@@ -125,9 +125,13 @@ async def test_a_sink_that_is_taken_out_and_put_back_goes_on_where_it_was(house:
 
 async def test_a_changed_sink_is_opened_anew_where_it_was(house: House) -> None:
     await house.write()
+    await house.has_all("first")
+    before = house.gateway._outlets.sink("first")
     await house.change(lambda d: d["sinks"][0].update(retention_s=3600))
     await house.write()
     await house.has_all("first")
+    assert house.gateway._outlets.sink("first") is not before
+    assert house.gateway.status.sinks["first"].delivered < house.written + 5, "it got again what it had"
 
 
 async def test_other_terms_of_a_source_lose_nothing_and_keep_its_connection(house: House) -> None:

@@ -237,9 +237,12 @@ async def test_a_write_before_open_is_not_connected() -> None:
 
 async def test_closing_twice_or_unopened_is_fine(world: World) -> None:
     await world.sink.close()
+    assert world.broker.connects == []
     await world.sink.open(catalogue())
     await world.sink.close()
     await world.sink.close()
+    await world.broker.until(lambda: bool(world.broker.disconnects))
+    assert len(world.broker.disconnects) == len(world.broker.connects) == 1
 
 
 def test_templates_that_naming_cannot_fill_are_refused() -> None:
