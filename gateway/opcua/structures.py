@@ -72,7 +72,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any object of the library to any
 
 
 def _name(value: ua.QualifiedName) -> str:
-    return f"{value.NamespaceIndex}:{value.Name}" if value.NamespaceIndex else str(value.Name or "")
+    name = value.Name or ""
+    return f"{value.NamespaceIndex}:{name}" if value.NamespaceIndex else name
 
 
 def _nanoseconds(value: datetime) -> int:

@@ -228,11 +228,11 @@ def _data_value_object(reader: Reader) -> dict[str, Any]:
 
 
 def diagnostic_info(reader: Reader) -> dict[str, Any]:
-    """A DiagnosticInfo as a dict of the parts that are there."""
+    """A DiagnosticInfo as a dict of the parts that are there. The locale is before the text, its bit behind."""
     mask = reader.byte()
     parts: dict[str, Any] = {}
-    for bit, name in enumerate(("symbolicId", "namespaceUri", "localizedText", "locale")):
-        if mask & 1 << bit:
+    for bit, name in ((0x01, "symbolicId"), (0x02, "namespaceUri"), (0x08, "locale"), (0x04, "localizedText")):
+        if mask & bit:
             parts[name] = reader.int32()
     if mask & 0x10:
         parts["additionalInfo"] = reader.text()

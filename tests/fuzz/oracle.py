@@ -118,7 +118,20 @@ def _listed(value: Any) -> Any:
         return plain(ua.QualifiedName(value.Name, value.NamespaceIndex & 0xFFFF))
     if isinstance(value, ua.DataValue):
         return {"value": _listed(_json(value.Value)), "status": value.StatusCode.value if value.StatusCode else 0}
+    if isinstance(value, ua.DiagnosticInfo):
+        return _diagnosis(value)
     return value if isinstance(value, datetime | ua.ExtensionObject) else plain(value)
+
+
+def _diagnosis(info: ua.DiagnosticInfo) -> dict[str, Any]:
+    """As we name its parts, less locale and text, whose bits the library has the other way round."""
+    parts = {
+        "symbolicId": info.SymbolicId,
+        "namespaceUri": info.NamespaceURI,
+        "additionalInfo": info.AdditionalInfo,
+        "innerStatusCode": info.InnerStatusCode and info.InnerStatusCode.value,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _same(ours: Any, theirs: Any) -> bool:
