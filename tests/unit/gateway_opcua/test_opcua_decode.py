@@ -263,7 +263,6 @@ def test_a_huge_announced_count_takes_no_memory() -> None:
     assert decode_data(struct.pack("<i", 2**31 - 1) + b"\x01", RECEIVED) == ()
 
 
-@settings(max_examples=200)
 def test_a_diagnosis_has_its_locale_before_its_text_and_the_bits_the_other_way_round() -> None:
     both, text = b"\x0c" + struct.pack("<ii", 7, 8), b"\x04" + struct.pack("<i", 9)
     assert diagnostic_info(Reader(both, 0)) == {"locale": 7, "localizedText": 8}
@@ -274,6 +273,7 @@ def test_a_name_that_is_null_shows_its_namespace_only() -> None:
     assert plain(ua.QualifiedName(None, 2)) == "2:"
 
 
+@settings(max_examples=200)
 @given(st.lists(data_values(), min_size=1, max_size=8), st.data())
 def test_history_becomes_the_notification_of_one_item(values: list[ua.DataValue], data: st.DataObject) -> None:
     page = struct_to_binary(ua.HistoryData(values))
