@@ -19,6 +19,7 @@ from gateway.opcua.events import event_field
 from gateway.opcua.marks import have_overflow
 from gateway.opcua.nodes import standard
 from gateway.opcua.sequence import due, missing, preceding
+from gateway.opcua.stall import Stall
 from gateway.opcua.wire import (
     Body,
     Message,
@@ -97,6 +98,7 @@ class Publisher:
         self._depth = self._allowed = MOST_IN_FLIGHT
         self._round_trips: deque[float] = deque(maxlen=3)  # as last measured; one alone may be our own slowness
         self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
+        self._stall = Stall()
         self._asked: set[asyncio.Task[bytes]] = set()
         self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
         self._acknowledge: list[tuple[int, int]] = []
@@ -105,6 +107,7 @@ class Publisher:
 
     async def run(self) -> NoReturn:
         """Publish until it fails: NotConnected, SessionLost, SubscriptionLost or ServiceFault."""
+        watching = asyncio.ensure_future(self._stall.watch())
         try:
             for subscription in list(self._subscriptions.by_id.values()):
                 await self._catch_up(subscription)
@@ -114,9 +117,9 @@ class Publisher:
                 await self._take(await self._answers())
                 self._require_life()
         finally:
-            for task in self._asked:
+            for task in (watching, *self._asked):
                 task.cancel()
-            await asyncio.gather(*self._asked, return_exceptions=True)
+            await asyncio.gather(watching, *self._asked, return_exceptions=True)
 
     async def keep_pace(self) -> NoReturn:
         """Measure the round trip, for ever: how many requests run() keeps at the server follows it."""
@@ -168,7 +171,8 @@ class Publisher:
         return min(self._due(one) for one in self._subscriptions.by_id.values())
 
     def _due(self, one: Subscription) -> float:
-        return max(one.heard, self._listening) + one.silence_s + MARGIN_S
+        """When its silence means something: what came while we stood still is to be read first."""
+        return max(one.heard, self._listening, self._stall.over) + one.silence_s + MARGIN_S
 
     def _require_life(self) -> None:
         """Raise what silence means: a dead link, or dead subscriptions among others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from faults.case import Case, Fault
-from faults.faults_of_gateways import full_disk, kill_gateway, kill_gateway_without_broker, step_clock
+from faults.faults_of_gateways import full_disk, kill_gateway, kill_gateway_without_broker, step_clock, suspend_gateway
 from faults.faults_of_links import bad_link, cut_link
 from faults.faults_of_servers import only_load, orders, restart_server
 from faults.faults_of_settings import change_everything_else, leave_tags_out_for_a_while
@@ -86,6 +86,7 @@ GATEWAYS = (
     Case("gateway kill -9", kill_gateway(1), HISTORY, quick=True),
     Case("gateway kill -9, 20 times", kill_gateway(20), HISTORY),
     Case("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True), NONE),
+    Case("gateway suspended, no history", suspend_gateway, NONE),
     Case("gateway kill -9 with the broker down", kill_gateway_without_broker, HISTORY),
 )
 
@@ -108,6 +109,7 @@ FOREIGN = (
     _foreign("subscription deleted", orders(END_SUBSCRIPTIONS), history=True),
     _foreign("subscription deleted, no history", orders(END_SUBSCRIPTIONS), may_lose=True),
     _foreign("settings changed, no history", change_everything_else),
+    _foreign("gateway suspended, no history", suspend_gateway),
     _foreign("gateway kill -9, 5 times", kill_gateway(5), history=True),
     _foreign("gateway kill -9, 5 times, no history", kill_gateway(5, ready=True)),
 )

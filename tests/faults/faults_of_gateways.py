@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 
 from faults.case import Fault
 from faults.scene import Scene
@@ -28,6 +30,15 @@ async def kill_gateway_without_broker(scene: Scene) -> None:
     await scene.restart_gateway()
     await scene.pause(4, 6)
     await scene.broker.start()
+    scene.mend()
+
+
+async def suspend_gateway(scene: Scene) -> None:
+    """SIGSTOP for longer than any server may be silent."""
+    await scene.pause(1, 2)
+    os.kill(scene.gateway.pid, signal.SIGSTOP)
+    await scene.pause(12, 15)
+    os.kill(scene.gateway.pid, signal.SIGCONT)
     scene.mend()
 
 
