@@ -86,7 +86,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One OPC UA event. `fields` holds what its type adds, by browse name: str, int, float, bool or None."""
+    """One OPC UA event. `fields` holds what its type adds, by browse name, as JSON has it: structures are dicts."""
 
     position: int
     source: str  # the server's name in the settings

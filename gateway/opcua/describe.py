@@ -117,6 +117,11 @@ async def _types(session: Session, kinds: Collection[ua.NodeId]) -> dict[ua.Node
     return {kind: (built_in(way), texts.get(kind, ())) for kind, way in ways.items()}
 
 
+async def structures_among(session: Session, kinds: Collection[ua.NodeId]) -> set[ua.NodeId]:
+    """Those of the data types that are or may hold structures."""
+    return {kind for kind in kinds if _may_be_structure(kind, built_in(await way_up(session, kind)))}
+
+
 async def way_up(session: Session, kind: ua.NodeId) -> list[ua.NodeId]:
     """A data type and its supertypes, up to the first built-in one."""
     way = [kind]

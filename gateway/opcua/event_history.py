@@ -9,13 +9,12 @@ from asyncua import ua
 
 from gateway.opcua.errors import ServiceFault, fault, is_bad, translated
 from gateway.opcua.event_types import SERVER, event_filter
-from gateway.opcua.events import event_field
-from gateway.opcua.wire import historical_event_fields, history_read_response
+from gateway.opcua.wire import history_read_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from gateway.opcua.event_types import EventTypes
+    from gateway.opcua.events import EventReader
     from gateway.opcua.session import Session
 
 _AT_ONCE = 1_000
@@ -23,14 +22,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def read_events(
-    session: Session, types: EventTypes, start: int, end: int, timeout_s: float
+    session: Session, reader: EventReader, start: int, end: int, timeout_s: float
 ) -> AsyncIterator[list[list[Any]]]:
     """The events from start to end (Unix ns), a page at a time. ServiceFault where the server has no such history."""
     details = ua.ReadEventDetails(
         NumValuesPerNode=_AT_ONCE,
         StartTime=_EPOCH + timedelta(microseconds=start // 1_000),
         EndTime=_EPOCH + timedelta(microseconds=end // 1_000 + 1),
-        Filter=event_filter(types),
+        Filter=event_filter(reader.types),
     )
     await _require_history(session)
     point = b""
@@ -47,7 +46,7 @@ async def read_events(
             (page,) = history_read_response(answer)
             if is_bad(page.status) and page.status != ua.StatusCodes.BadNoData:
                 raise fault(page.status)
-            events = historical_event_fields(page.values, event_field)
+            events = reader.history(page.values)
         yield events
         point = page.continuation
         if not point:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from asyncua import ua
 
 from gateway.opcua.browse import browse_children
+from gateway.opcua.describe import read_attributes, structures_among
 from gateway.opcua.errors import ServiceFault, in_words, is_bad
 from gateway.opcua.nodes import standard
 
@@ -42,8 +43,12 @@ class EventTypes:
     clauses: list[EventField] = field(default_factory=list)  # all of them
 
 
-async def find_event_types(session: Session) -> EventTypes:
-    """BaseEventType and everything below it; fields are looked for in the server's own namespaces only."""
+async def find_event_types(session: Session) -> tuple[EventTypes, set[ua.NodeId]]:
+    """BaseEventType and everything below it, and the data types among the fields' that may hold structures.
+
+    Fields are looked for in the server's own namespaces only.
+    """
+    kinds: set[ua.NodeId] = set()
     types = EventTypes({_key(_BASE_TYPE): "BaseEventType"}, {_key(_BASE_TYPE): ()})
     level = [_BASE_TYPE]
     while level:
@@ -53,8 +58,8 @@ async def find_event_types(session: Session) -> EventTypes:
         level = [
             child for above, found in zip(level, below, strict=True) for child in _new(session, types, above, found)
         ]
-        await _add_fields(session, types, [node for node in level if node.NamespaceIndex])
-    return types
+        kinds |= await _add_fields(session, types, [node for node in level if node.NamespaceIndex])
+    return types, await structures_among(session, kinds)
 
 
 def _key(node: ua.NodeId) -> str:
@@ -73,13 +78,17 @@ def _new(
     return [node for _, node in fresh]
 
 
-async def _add_fields(session: Session, types: EventTypes, nodes: Sequence[ua.NodeId]) -> None:
+async def _add_fields(session: Session, types: EventTypes, nodes: Sequence[ua.NodeId]) -> set[ua.NodeId]:
+    """Have the fields of these types; their data types."""
     children = await browse_children(session, nodes, reference=ua.ObjectIds.Aggregates, classes=ua.NodeClass.Variable)
     for node, found in zip(nodes, children, strict=True):
         own = [EventField(node, one.BrowseName) for one in found][: _MOST_FIELDS - len(types.clauses)]
         places = range(len(types.clauses), len(types.clauses) + len(own))
         types.clauses += own
         types.fields[_key(node)] += tuple(places)
+    fields = (session.namespaces.local(one.NodeId) for found in children for one in found)
+    wanted = [(field, ua.AttributeIds.DataType) for field in fields if field is not None]
+    return {kind for kind in await read_attributes(session, wanted) if isinstance(kind, ua.NodeId)}
 
 
 async def monitor_events(session: Session, subscription: int, types: EventTypes) -> str:

@@ -10,13 +10,14 @@ import structlog
 from gateway.journal import Draft, Kind
 from gateway.opcua.errors import ServiceFault
 from gateway.opcua.event_history import read_events
-from gateway.opcua.event_types import EventTypes, find_event_types, monitor_events
+from gateway.opcua.event_types import monitor_events
 from gateway.opcua.events import iso_text
 from gateway.opcua.marks import EVENTS
 from gateway.store.bodies import event_body
 from gateway.values import Event
 
 if TYPE_CHECKING:
+    from gateway.opcua.event_types import EventTypes
     from gateway.opcua.events import EventReader
     from gateway.opcua.intake import Intake
     from gateway.opcua.losses import Losses
@@ -78,7 +79,7 @@ class EventWatch:
 
     async def _begin(self, session: Session, base: Pace) -> str:
         """Make the item. Only with it the subscription is one of events: else the next plan ends it as idle."""
-        self._reader.types = await find_event_types(session)
+        await self._reader.learn(session)
         try:
             made = await self._subscriptions.create(session, base)
         except ServiceFault as fault:
@@ -95,7 +96,7 @@ class EventWatch:
         if not since or self.refused:
             return
         try:
-            async for page in read_events(session, self.types, since, time_ns() + _SKEW_NS, timeout_s):
+            async for page in read_events(session, self._reader, since, time_ns() + _SKEW_NS, timeout_s):
                 await self._store(page)
         except ServiceFault as fault:
             await self._announce(since, f"their history cannot be read: {fault}")

@@ -8,17 +8,20 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import structlog
 
 from gateway.journal import Draft, Kind
-from gateway.opcua.event_types import BASE_FIELDS, EventTypes
+from gateway.opcua.event_types import BASE_FIELDS, EventTypes, find_event_types
 from gateway.opcua.variant import Reader, variant
+from gateway.opcua.wire import event_fields, historical_event_fields
 from gateway.store.bodies import event_body, read_event
 from gateway.values import DataType, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gateway.opcua.session import Session
+    from gateway.opcua.typebook import TypeBook
 
 WINDOW = 10_000
 """Events that are remembered, so that one that comes twice (republished, on two ways, from history) is told once."""
@@ -46,12 +49,29 @@ def _nobody(*, semantics: bool) -> None:
 class EventReader:
     """Reads the events of one source. `types` is replaced at every connect."""
 
-    def __init__(self, source: str, on_change: Callable[..., None] = _nobody) -> None:
+    def __init__(
+        self, source: str, on_change: Callable[..., None] = _nobody, structures: TypeBook | None = None
+    ) -> None:
         self.types = EventTypes()
+        self._structures = structures  # knows those of the server, as they are now
         self._source = source
         self._on_change = on_change  # told of changes of the address space; `semantics`: of its properties
         self._window: deque[bytes] = deque(maxlen=WINDOW)
         self._known: set[bytes] = set()
+
+    async def learn(self, session: Session) -> None:
+        """Have the server's types of events, and the structures that these may carry. JournalError."""
+        self.types, kinds = await find_event_types(session)
+        if self._structures is not None:
+            await self._structures.learn(session, kinds)
+
+    def fields(self, body: bytes) -> list[list[Any]]:
+        """The fields of each event of an EventNotificationList. Malformed."""
+        return event_fields(body, event_field, self._structures)
+
+    def history(self, body: bytes) -> list[list[Any]]:
+        """The fields of each event of a HistoryEvent. Malformed."""
+        return historical_event_fields(body, event_field, self._structures)
 
     def read(self, events: Iterable[Sequence[Any]], received: int, *, historical: bool = False) -> list[Told]:
         """The events (their fields, by select clause) that are not known yet."""
@@ -130,13 +150,11 @@ def iso_text(time: int) -> str:
     return f"{np.datetime_as_string(np.datetime64(int(time), 'ns'), unit='ms')}Z"
 
 
-def _simple(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any OPC UA value
-    """Times as ISO 8601 in UTC, lists and structures as JSON text, bytes as hexadecimal text."""
+def _simple(value: Any) -> Any:  # noqa: ANN401 - any OPC UA value
+    """Times as ISO 8601 in UTC, bytes as hexadecimal text; lists and structures as those of tags."""
     if isinstance(value, _Moment):
         return iso_text(value) if value > 0 else None
-    if value is None or isinstance(value, str | int | float):
-        return value
-    return value.hex() if isinstance(value, bytes) else orjson.dumps(value, default=str).decode()
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _digest(body: bytes) -> bytes:

@@ -15,7 +15,6 @@ from gateway.contract import GatewayError
 from gateway.journal import Draft, Kind
 from gateway.opcua.decode import decode_data
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
-from gateway.opcua.events import event_field
 from gateway.opcua.marks import have_overflow
 from gateway.opcua.nodes import standard
 from gateway.opcua.sequence import due, missing, preceding
@@ -24,7 +23,6 @@ from gateway.opcua.wire import (
     Body,
     Message,
     Published,
-    event_fields,
     publish_response,
     republish_response,
     status_change,
@@ -322,7 +320,7 @@ class Publisher:
 
     def _event_list(self, body: bytes, batch: _Batch) -> None:
         with translated(self._session.url):
-            for told in self._events.read(event_fields(body, event_field), batch.received):
+            for told in self._events.read(self._events.fields(body), batch.received):
                 if told.key not in batch.events:
                     batch.events[told.key] = told
                     batch.drafts.append(told.draft)

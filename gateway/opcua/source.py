@@ -63,8 +63,8 @@ class OpcUaSource:
         self._status = status
         self._marks = Marks()
         self._intake = Intake(journal, status)
-        self._events = EventReader(settings.name, self._on_change)
         self._tags = TagSet(settings, journal, naming)
+        self._events = EventReader(settings.name, self._on_change, self._tags.types)
         self._conditions = self._brought = Conditions(settings)
         self._takeover = Takeover(settings.name, journal, state / f"{settings.name}.subscriptions.json")
         self._subscriptions = Subscriptions(settings.name, settings.retry_item_s, self._takeover.changed)

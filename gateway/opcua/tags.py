@@ -46,7 +46,7 @@ class TagSet:
         self._source = settings.name
         self._journal = journal
         self._naming = naming
-        self._types = TypeBook(self._source, journal)
+        self.types = TypeBook(self._source, journal)
         self._life: tuple[str, ...] = ()  # of the server, as last seen
         self._late = 0.0  # until when nodes that this life of the server has not shown yet may come
         self._seen: set[str] = set()  # nodes that it has shown
@@ -61,7 +61,7 @@ class TagSet:
 
     async def prepare(self, session: Session) -> None:
         """Before values come: have the server's present definitions of the structures that are known. JournalError."""
-        await self._types.follow(session)
+        await self.types.follow(session)
 
     def rename(self, naming: Naming) -> None:
         """Name all tags by this from the next browse on."""
@@ -97,7 +97,7 @@ class TagSet:
         if not (new or gone or unwanted):
             return None
         described = await describe(session, new, self._source, self._naming)
-        await self._types.learn(session, described.structures)
+        await self.types.learn(session, described.structures)
         left = {tag.node for tag in (*gone, *unwanted)}
         kept = {node: tag for node, tag in self.by_node.items() if node not in left}
         return await self._adopt({**kept, **{tag.node: tag for tag in described.tags}}, tuple(gone), unwanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -30,6 +30,10 @@ class TypeBook:
         self._known = journal.catalogue.data_types(source) or DataTypes()
         self._life: tuple[str, ...] = ()  # of the server, when they were read last
         self._asked: set[str] = set()  # data types of variables whose structures have been read in this life
+
+    def decode(self, type_id: str, body: bytes, depth: int) -> dict[str, Any] | None:
+        """The fields of a structure by what is known now. Raises Undecodable."""
+        return self._known.decode(type_id, body, depth)
 
     async def follow(self, session: Session) -> None:
         """Have the definitions as they are in this life of the server, before values come. JournalError."""

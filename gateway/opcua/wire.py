@@ -12,6 +12,8 @@ from gateway.opcua.variant import Malformed, Reader, diagnostic_info, node_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.opcua.variant import Structures
+
 T = TypeVar("T")
 
 
@@ -98,9 +100,9 @@ def status_change(body: bytes) -> int:
     return Reader(body).uint32()
 
 
-def event_fields(body: bytes, read: Callable[[Reader], Any]) -> list[list[Any]]:
+def event_fields(body: bytes, read: Callable[[Reader], Any], types: Structures | None = None) -> list[list[Any]]:
     """The fields of each event of an EventNotificationList, by select clause; `read` reads one Variant."""
-    reader = Reader(body)
+    reader = Reader(body, types=types)
 
     def event(reader: Reader) -> list[Any]:
         reader.uint32()  # the client handle: there is one event item
@@ -109,9 +111,11 @@ def event_fields(body: bytes, read: Callable[[Reader], Any]) -> list[list[Any]]:
     return _list(reader, event, 8)
 
 
-def historical_event_fields(body: bytes, read: Callable[[Reader], Any]) -> list[list[Any]]:
+def historical_event_fields(
+    body: bytes, read: Callable[[Reader], Any], types: Structures | None = None
+) -> list[list[Any]]:
     """The fields of each event of a HistoryEvent, by select clause; b"" has none."""
-    return _list(Reader(body), lambda reader: _list(reader, read, 1), 4) if body else []
+    return _list(Reader(body, types=types), lambda reader: _list(reader, read, 1), 4) if body else []
 
 
 def _opened(data: bytes, expected: Body) -> Reader:

@@ -17,11 +17,11 @@ from gateway.contract import GatewayError, NotConnected
 from gateway.journal import Kind
 from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost
 from gateway.opcua.event_types import EventField
-from gateway.opcua.events import EventReader, event_field
+from gateway.opcua.events import EventReader
 from gateway.opcua.publish import in_flight
 from gateway.opcua.subscription import Subscription
 from gateway.opcua.terms import Pace
-from gateway.opcua.wire import Body, Message, event_fields, publish_response, republish_response
+from gateway.opcua.wire import Body, Message, publish_response, republish_response
 from gateway.status import Link
 from gateway.store.bodies import read_event, read_gap
 
@@ -166,7 +166,7 @@ def test_a_time_that_an_event_carries_is_told_as_iso_text() -> None:
     due = datetime(2026, 3, 1, 12, 30, 5, 250_000, UTC)
     fields = [b"one", ua.NodeId(1, 2), "Line", due, 100, ua.LocalizedText("ordered"), due]
     body = struct_to_binary(ua.EventNotificationList([ua.EventFieldList(0, [ua.Variant(one) for one in fields])]))
-    (one,) = reader.read(event_fields(body, event_field), 0)
+    (one,) = reader.read(reader.fields(body), 0)
     told = read_event(one.draft.body, 0)
     assert told.fields == {"DueTime": "2026-03-01T12:30:05.250Z"}
     assert told.time == 1_772_368_205_250_000_000
