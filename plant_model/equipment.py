@@ -144,13 +144,20 @@ class ConchingSpec(Equipment):
 
     machines: Count
     load_kg: Positive
-    hours: Mapping[str, Positive]  # by product, conching proper
+    hours: Mapping[str, Positive]  # by product, conching proper: the least, which the aroma takes
     celsius: Mapping[str, Celsius]
     moisture_tau_h: Mapping[str, Positive]
     moisture_start_percent: Percent
     moisture_equilibrium_percent: Percent
+    moisture_target_percent: Percent  # a load that is not so dry after its hours goes on until it is
     discharge_min: Positive
     keep: Share  # mass that is left when moisture and dust are gone
+
+    def problems(self) -> Iterator[Problem]:
+        """Say whether a load can get dry."""
+        if self.moisture_target_percent <= self.moisture_equilibrium_percent:
+            message = "must be above moisture_equilibrium_percent, or conching never ends"
+            yield Problem(("moisture_target_percent",), message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

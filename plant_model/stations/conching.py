@@ -1,4 +1,4 @@
-"""Conching: a conche is filled by the refiner, works for hours, and discharges into the tank of its product."""
+"""Conching: a conche is filled by the refiner, works for hours, a damp load for longer, and discharges into a tank."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Conching(Workplace):
         vessel, conching = self.floor.buffer(unit.name), self.spec.stations.Conching
         if vessel.level < conching.load_kg - ROUNDING_KG:
             return (Activity.Running, "") if vessel.reserved else self.idle("Mixing")
-        seconds = conching.hours[vessel.product] * 3600.0
+        hours = self._usual.hours(vessel.product, vessel.lots)
         unit.ledger.earned += filling_seconds(self.spec)
-        self._work(unit, "Conching", seconds, vessel)
+        self._work(unit, "Conching", hours * 3600.0, conching.hours[vessel.product] * 3600.0, vessel)
         return None
 
     def end(self, unit: Unit, job: Job) -> Verdict | None:
@@ -45,13 +45,13 @@ class Conching(Workplace):
             unit.ledger.earned += job.planned
             target.reserved[unit.name] = mass
             seconds = conching.discharge_min * 60.0
-            self._work(unit, "Discharging", seconds, vessel)
+            self._work(unit, "Discharging", seconds, seconds, vessel)
         else:
             self._empty(unit, vessel, target)
         return None
 
-    def _work(self, unit: Unit, phase: str, seconds: float, vessel: Buffer) -> None:
-        self.start(unit, phase, seconds, vessel.lots[-1], seconds).lot = None  # the mass is in the vessel
+    def _work(self, unit: Unit, phase: str, seconds: float, planned: float, vessel: Buffer) -> None:
+        self.start(unit, phase, seconds, vessel.lots[-1], planned).lot = None  # the mass is in the vessel
         unit.product = vessel.product
 
     def _empty(self, unit: Unit, vessel: Buffer, target: Buffer) -> None:
@@ -146,9 +146,9 @@ def phase(view: View) -> int:
     return 1 if view.state.buffers[view.unit.name].product else 0
 
 
-def hours(view: View) -> float:
-    """Hours of conching, on the product's nominal clock."""
-    return view.done * view.spec.stations.Conching.hours[view.recipe_product] if view.phase == "Conching" else 0.0
+def worked(view: View) -> float:
+    """Share of the conching that is done."""
+    return {"Conching": view.done, "Discharging": 1.0}.get(view.phase, 0.0)
 
 
 def mass_temperature(view: View) -> float:
@@ -156,8 +156,8 @@ def mass_temperature(view: View) -> float:
     if view.phase not in ("Conching", "Discharging"):
         return view.warmed(FILLING_CELSIUS)
     goal = view.spec.stations.Conching.celsius[view.recipe_product]
-    worked = view.elapsed if view.phase == "Conching" else math.inf
-    return view.warmed(goal - (goal - FILLING_CELSIUS) * math.exp(-worked / WARMING_S))
+    seconds = view.elapsed if view.phase == "Conching" else math.inf
+    return view.warmed(goal - (goal - FILLING_CELSIUS) * math.exp(-seconds / WARMING_S))
 
 
 def torque(view: View) -> float:
@@ -170,16 +170,14 @@ def torque(view: View) -> float:
 def moisture(view: View, usual: Usual) -> float:
     """%: falls to equilibrium with the product's time constant."""
     product, batches = content(view)
-    worked = view.spec.stations.Conching.hours[product] if view.phase == "Discharging" else hours(view)
-    return usual.moisture(product, batches, worked)
+    return usual.moisture(product, batches, worked(view) * usual.hours(product, batches))
 
 
 def viscosity(view: View, usual: Usual) -> float:
     """Pa.s: three times the final one at the beginning, EST."""
     product, batches = content(view)
-    share = 1.0 if view.phase == "Discharging" else hours(view) / view.spec.stations.Conching.hours[product]
     final = VISCOSITY[view.spec.products[product].kind] * usual.thickness(product, batches)
-    return final * (1.0 + 2.0 * math.exp(-4.0 * share))
+    return final * (1.0 + 2.0 * math.exp(-4.0 * worked(view)))
 
 
 def content(view: View) -> tuple[str, list[Lot]]:

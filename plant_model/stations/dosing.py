@@ -77,7 +77,10 @@ def usual_liquor(spec: PlantSpec, number: str, mass: float) -> Lot:
 
 
 def usual_batch(spec: PlantSpec, product: str) -> Lot:
-    """A batch by recipe of usual liquor and of material that has lain in the middle of its good air for long."""
+    """A batch by recipe of usual liquor and of material that has lain in the middle of its good air for long.
+
+    Material that does not follow the air is as its first supplier sends it.
+    """
     recipe = spec.products[product].recipe
     pieces = [_usual(spec, name, share) for name, share in recipe.items() if share > 0.0]
     return flow.join(pieces, "Usual", product, 0.0)
@@ -87,5 +90,8 @@ def _usual(spec: PlantSpec, name: str, mass: float) -> Lot:
     if name == LIQUOR:
         return usual_liquor(spec, name, mass)
     storage = spec.storages[name]
-    water = equilibrium(storage.sorption, sum(storage.humidity) / 2.0) if storage.sorption else 0.0
+    if storage.sorption:
+        water = equilibrium(storage.sorption, sum(storage.humidity) / 2.0)
+    else:
+        water = spec.suppliers[spec.policies[name].suppliers[0]].moisture_percent
     return Lot(name, name, mass, 0.0, water)

@@ -27,29 +27,37 @@ class Usual:
         self._fat = {name: fat_percent(product.recipe) for name, product in spec.products.items()}
         self._water = {name: usual_batch(spec, name).moisture for name in spec.products}
 
+    def hours(self, product: str, batches: Sequence[Lot]) -> float:
+        """Hours that a load conches: the recipe's, which its aroma takes, and on until it is as dry as the target."""
+        conching, end = self._conching, self._conching.moisture_equilibrium_percent
+        wet, dry = self._start(product, batches) - end, conching.moisture_target_percent - end
+        drying = conching.moisture_tau_h[product] * math.log(wet / dry) if wet > dry else 0.0
+        return max(conching.hours[product], drying)
+
     def moisture(self, product: str, batches: Sequence[Lot], hours: float) -> float:
         """Water in % of the batches of a load after some hours of conching."""
-        start, end = self._conching.moisture_start_percent, self._conching.moisture_equilibrium_percent
-        return end + (start + self._damp(product, batches) - end) * left(self._conching, product, hours)
+        end = self._conching.moisture_equilibrium_percent
+        return end + (self._start(product, batches) - end) * left(self._conching, product, hours)
 
     def final_moisture(self, product: str, batches: Sequence[Lot]) -> float:
-        """Water in % when the recipe's hours are over."""
-        return self.moisture(product, batches, self._conching.hours[product])
+        """Water in % when a load is done."""
+        return self.moisture(product, batches, self.hours(product, batches))
 
     def thickness(self, product: str, batches: Sequence[Lot]) -> float:
         """Viscosity of a load when it is done, by that of a usual one; 1 for an empty conche."""
         if not batches:
             return 1.0
-        wet = self._damp(product, batches) * left(self._conching, product, self._conching.hours[product])
+        wet = self.final_moisture(product, batches) - self.final_moisture(product, ())
         lean = self._fat[product] - sum(fat_percent(lot.mix) for lot in batches) / len(batches)
         fine = self._um - sum(lot.fineness for lot in batches) / len(batches)
         return math.exp(WET * wet + LEAN * lean + FINE * fine)
 
-    def _damp(self, product: str, batches: Sequence[Lot]) -> float:
-        """By how many % batches came wetter than usual."""
+    def _start(self, product: str, batches: Sequence[Lot]) -> float:
+        """Water in % of a load at first: the usual, and what its batches came wetter by."""
+        start = self._conching.moisture_start_percent
         if not batches:
-            return 0.0
-        return sum(lot.moisture for lot in batches) / len(batches) - self._water[product]
+            return start
+        return start + sum(lot.moisture for lot in batches) / len(batches) - self._water[product]
 
 
 def left(conching: ConchingSpec, product: str, hours: float) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from support_plant import DAY, WEEK, assert_paid, assert_sound, plant_data, shipped, unlimited, without_failures
+from support_plant import DAY, HOUR, WEEK, assert_paid, assert_sound, plant_data, shipped, unlimited, without_failures
 
 from plant_model.capacity import shell_in_nib
 from plant_model.plant import Plant
 from plant_model.signals import Reader, signals
-from plant_model.spec import LIQUOR, parse
+from plant_model.spec import LIQUOR, SpecError, parse
 from plant_model.state import Lot
 from plant_model.stations.dosing import usual_batch
 from plant_model.stations.grinding import liquor_um
@@ -34,15 +35,19 @@ def batch(product: str, *, water: float = 0.0, fat: float = 0.0, fineness: float
     return [lot]
 
 
-def of_milk(**facts: Any) -> Plant:
-    """Only milk chocolate is made, without chance at the machines; milk powder as these facts of its suppliers say."""
+def of_milk(target: float = 0.85, **facts: Any) -> Plant:
+    """Only milk chocolate is made, without chance at the machines; milk powder as these facts of its suppliers say.
+
+    `target`: % of water at which a conche is emptied.
+    """
     data = without_failures(unlimited())
+    data["stations"]["Conching"]["moisture_target_percent"] = target
     for name, product in data["products"].items():
         product["share"] = float(name == "Milk")
         if name != "Milk":
             product |= {"reorder_cases": 0, "target_cases": 1}
     data["storages"]["MilkPowder"]["moisture_limit_percent"] = 100
-    del data["storages"]["MilkPowder"]["sorption"]
+    data["storages"]["MilkPowder"]["sorption"]["days"] = 1e6  # its water stays as it came
     for supplier in data["suppliers"].values():
         if supplier["material"] == "MilkPowder":
             supplier.update(facts)
@@ -66,14 +71,34 @@ def test_a_usual_load_dries_and_flows_as_the_recipe_says() -> None:
 
 
 def test_wet_lean_and_fine_mass_is_thick() -> None:
-    assert USUAL.thickness("Milk", batch("Milk", water=0.5)) > 1.03
+    assert USUAL.thickness("Milk", batch("Milk", water=0.1)) == pytest.approx(1.011, abs=1e-3)
+    assert USUAL.thickness("Milk", batch("Milk", water=0.5)) == pytest.approx(1.019, abs=1e-3), "it conches longer"
     assert USUAL.thickness("Milk", batch("Milk", fat=1.0)) == pytest.approx(0.887, abs=1e-3)
     assert USUAL.thickness("Milk", batch("Milk", fineness=25.0)) < 0.9
 
 
-def test_what_stays_of_more_water_is_what_the_conche_leaves_of_any() -> None:
-    more = USUAL.final_moisture("Dark", batch("Dark", water=1.0)) - USUAL.final_moisture("Dark", batch("Dark"))
-    assert more == pytest.approx(2.71828 ** (-12 / 9.2), rel=1e-4)
+def test_what_stays_of_a_little_more_water_is_what_the_conche_leaves_of_any() -> None:
+    more = USUAL.final_moisture("Dark", batch("Dark", water=0.1)) - USUAL.final_moisture("Dark", batch("Dark"))
+    assert more == pytest.approx(0.1 * math.exp(-12 / 9.2))
+
+
+@pytest.mark.parametrize("product", SPEC.products)
+def test_a_load_conches_the_hours_of_its_recipe_and_a_damp_one_until_it_is_dry(product: str) -> None:
+    """By the drying curve: tau ln(water beyond equilibrium / target beyond equilibrium)."""
+    conching, damp = STATIONS.Conching, batch(product, water=1.0)
+    assert USUAL.hours(product, batch(product)) == conching.hours[product]
+    assert USUAL.hours(product, batch(product, water=-0.3)) == conching.hours[product], "aroma takes its time"
+    expected = conching.moisture_tau_h[product] * math.log((1.6 + 1.0 - 0.5) / (0.85 - 0.5))
+    assert USUAL.hours(product, damp) == pytest.approx(expected)
+    assert expected > 1.3 * conching.hours[product]
+    assert USUAL.final_moisture(product, damp) == pytest.approx(conching.moisture_target_percent)
+
+
+def test_a_target_that_no_load_can_reach_is_refused() -> None:
+    data = plant_data()
+    data["stations"]["Conching"]["moisture_target_percent"] = 0.5
+    with pytest.raises(SpecError, match="must be above moisture_equilibrium_percent"):
+        parse(data)
 
 
 def test_bars_of_thick_mass_have_bubbles() -> None:
@@ -86,8 +111,27 @@ def test_bars_of_thick_mass_have_bubbles() -> None:
     assert {cause for cause in before if after[cause] != before[cause]} == {"Bubbles"}
 
 
-def test_damp_milk_powder_makes_thick_mass_and_rejected_bars() -> None:
+def test_loads_of_damp_milk_powder_conche_longer_and_the_line_makes_less() -> None:
+    """As beans that are wet roast longer; the planned time stays, so it is lost as speed."""
     dry, damp = of_milk(moisture_percent=3.35, moisture_sd=0), of_milk(moisture_percent=8.0, moisture_sd=0)
+    made, hours = [], []
+    for plant in (dry, damp):
+        plant.advance(WEEK)
+        made.append(plant.state.books.good_mass)
+        conche = next(unit for unit in plant.state.units.values() if unit.job and unit.job.phase == "Conching")
+        assert conche.job is not None  # it was found by its job
+        assert conche.job.planned == 8.0 * HOUR
+        hours.append(conche.job.duration / HOUR)
+        assert_sound(plant)
+    assert hours[1] > 1.2 * hours[0]
+    assert made[1] < 0.9 * made[0]
+    lots = [[*plant.state.buffers["MilkTank"].lots, *plant.state.buffers["MilkTank"].transit] for plant in (dry, damp)]
+    assert mean(lots[0], "moisture") < mean(lots[1], "moisture") < 0.86, "it is as dry as the target"
+
+
+def test_mass_that_is_let_go_damp_is_thick_and_makes_rejected_bars() -> None:
+    dry = of_milk(moisture_percent=3.35, moisture_sd=0)
+    damp = of_milk(target=1.2, moisture_percent=8.0, moisture_sd=0)
     rejected = []
     for plant in (dry, damp):
         plant.advance(2 * WEEK)
