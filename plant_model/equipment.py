@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from plant_model.control_chart import ChartSpec
 from plant_model.handling import MaintenancePlan
 from plant_model.schema import Bounds, Count, NotNegative, Percent, Positive, Problem, Share
 
@@ -169,6 +170,12 @@ class TemperingSpec(Equipment):
     zones_celsius: Mapping[str, tuple[Celsius, Celsius, Celsius]]
     run_min_kg: Positive  # in a tank before the line changes over to it
     temper_index: tuple[Positive, Positive]
+    chart: ChartSpec  # of the temper index, around the middle of its window
+
+    @property
+    def temper_target(self) -> float:
+        """The middle of the window of the temper index."""
+        return sum(self.temper_index) / 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

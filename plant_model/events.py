@@ -11,10 +11,9 @@ from typing import Any
 class PlantEvent:
     """Something happened.
 
-    kind: "bulk_order", "delivery_ordered", "delivery_arrived", "delivery_short", "delivery_rejected", "stock_expired"
-    or "machine_failure". `time` is plant seconds, `source`
-    the path below the Objects folder, `severity` 1 … 1000; `fields` are the event type's own: numbers, texts, DueTime
-    a datetime of the plant's calendar.
+    kind: "bulk_order", "delivery_ordered", "delivery_arrived", "delivery_short", "delivery_rejected", "stock_expired",
+    "process_warning" or "machine_failure". `time` is plant seconds, `source` the path below the Objects folder,
+    `severity` 1 … 1000; `fields` are the event type's own: numbers, texts, DueTime a datetime of the plant's calendar.
     """
 
     time: float

@@ -104,3 +104,5 @@ def warnings(unit: Unit) -> Iterator[str]:
         yield "NoOperator"
     if unit.control.share < 1.0:
         yield "ReducedSpeed"
+    if unit.chart is not None and unit.chart.since is not None:
+        yield "Drift"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from plant_model.accounting import (
 )
 from plant_model.activity import Activity
 from plant_model.capacity import constraint
+from plant_model.control_chart import Chart
 from plant_model.costs import DISPOSED, Costs, standard_costs, stock_value
 from plant_model.layout import finished, sections, tank
 from plant_model.orderbook import overdue
@@ -47,6 +48,15 @@ class Service(NamedTuple):
     failed_cycles: int
 
 
+class Heralds(NamedTuple):
+    """What the control charts of all machines have warned of."""
+
+    warnings: int
+    troubles: int  # times that what is made began to be outside its limits
+    heralded: int  # … of these after a warning
+    ahead_s: float  # by which the warnings came before, all together
+
+
 class Totals(NamedTuple):
     """The counters of a plant at a moment; all only rise."""
 
@@ -57,6 +67,7 @@ class Totals(NamedTuple):
     disposed: float  # kg of waste that must be paid for
     gas_kwh: float
     service: Service
+    heralds: Heralds
 
 
 class Stretch:
@@ -75,6 +86,7 @@ class Stretch:
         self.disposed = end.disposed - begin.disposed
         self.gas_kwh = end.gas_kwh - begin.gas_kwh
         self.service = Service._make(now - then for now, then in zip(end.service, begin.service, strict=True))
+        self.heralds = Heralds._make(now - then for now, then in zip(end.heralds, begin.heralds, strict=True))
 
     @cached_property
     def performance(self) -> Performance:
@@ -129,6 +141,7 @@ def totals(plant: Plant) -> Totals:
         sum(unit.ledger.waste.get(kind, 0.0) for unit in machines for kind in DISPOSED),
         state.books.money.gas_kwh,
         _service(plant),
+        _heralds(unit.chart for unit in machines if unit.chart is not None),
     )
 
 
@@ -146,6 +159,11 @@ def _service(plant: Plant) -> Service:
         for one in plant.state.sales.values()
     ]
     return Service._make(map(sum, zip(*rows, strict=True)))
+
+
+def _heralds(charts: Iterable[Chart]) -> Heralds:
+    rows = [Heralds(chart.warnings, chart.troubles, chart.heralded, chart.ahead_s) for chart in charts]
+    return Heralds._make(map(sum, zip(*rows, strict=True)))
 
 
 def times(begin: Totals, end: Totals) -> dict[str, tuple[float, ...]]:
@@ -222,6 +240,9 @@ MEASURES = (
         "Repairs", "Wait for technician", "h", -1, partial(_per_failure, lambda s: s.seconds(Activity.AwaitingRepair))
     ),
     Measure("Repairs", "Time to restore, P90", "h", -1, lambda s: p90(s.restored)),
+    Measure("Warnings", "Warnings", "a week", 0, lambda s: s.heralds.warnings * 168.0 / s.hours),
+    Measure("Warnings", "Warned before rejects", "%", 1, lambda s: _share(s.heralds.heralded, s.heralds.troubles)),
+    Measure("Warnings", "… Hours ahead", "h", 1, lambda s: ratio(s.heralds.ahead_s / HOUR, s.heralds.heralded)),
     Measure("Stocks", "Finished goods", "cases", 0, lambda s: s.seen["FinishedGoods"]),
     Measure("Stocks", "Inventory turns", "a year", 1, _turns),
     Measure("Stocks", "Raw materials", "EUR", 0, lambda s: s.seen["StockValue"]),

@@ -10,6 +10,7 @@ from plant_model.accounting import Accounting
 from plant_model.calendar import Shifts
 from plant_model.clock import Agenda, Handler
 from plant_model.commands import MODES, names, refusal_of_command, refusal_of_mode, refusal_of_speed
+from plant_model.control_chart import Chart
 from plant_model.demand import Demand
 from plant_model.equipment import spec_path
 from plant_model.events import PlantEvent
@@ -320,4 +321,5 @@ def new_unit(spec: PlantSpec, streams: Streams, name: str, section: str) -> Unit
         fault: Failure(time_to_failure(streams[f"{name}.{fault}.life"], mode), calendar=mode.clock == "calendar")
         for fault, mode in spec.stations[section].failures.items()
     }
-    return Unit(name, spec_path(section)[0], section, failures=failures)
+    chart = Chart(spec.stations.Tempering.temper_target) if section == "Tempering" else None
+    return Unit(name, spec_path(section)[0], section, failures=failures, chart=chart)

@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 from plant_model.activity import ACTIVITIES, Activity
 from plant_model.clock import Agenda
+from plant_model.control_chart import Chart
 from plant_model.events import PlantEvent
 from plant_model.ledgers import Labour, Spread, Turnover
 from plant_model.packml import Mode, State
@@ -241,6 +242,7 @@ class Unit:
     tool_age: float = 0.0  # seconds of operation since its tools were new
     open_cases: dict[str, float] = field(default_factory=dict)  # kg by lot of pieces that do not fill a case yet
     warmth: Warmth = field(default_factory=Warmth)
+    chart: Chart | None = None  # of what it makes, where one is kept
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:

@@ -60,6 +60,17 @@ EVENT_TYPES = {
             "Fault": (_T.String, "what failed"),
         },
     ),
+    "process_warning": EventType(
+        "ProcessWarningEventType",
+        "A control chart warns: what a machine makes drifts, and will leave its limits.",
+        {
+            "Station": (_T.String, "station of the machine"),
+            "Unit": (_T.String, "unit of the station, its name where it has none"),
+            "Tag": (_T.String, "what drifts"),
+            "Value": (_T.Double, "its mean"),
+            "Limit": (_T.Double, "of the mean"),
+        },
+    ),
     "delivery_short": EventType(
         "DeliveryShortEventType",
         "A supplier brings less than was ordered; the rest comes later.",
