@@ -109,10 +109,19 @@ def winnowed(grinding: GrindingSpec, hours: float) -> Winnowed:
 
 
 def planned_scrap(spec: PlantSpec, station: str) -> float:
-    """Share of what a station processes that is expected to be scrap: usual rejects that are not made again."""
-    moulding = spec.stations.Moulding
+    """Share of what a station or section processes that is expected to be scrap.
+
+    Moulding: usual rejects that are not made again. Wrapping: half a case that is open at each change of the film.
+    """
+    moulding, conching, products = spec.stations.Moulding, spec.stations.Conching, spec.products.values()
     usual = moulding.good_beta / (moulding.good_alpha + moulding.good_beta)
-    return usual * (1.0 - moulding.rework_share) if station == "Moulding" else 0.0
+    if station == "Moulding":
+        return usual * (1.0 - moulding.rework_share)
+    if station == "Wrapping" and len(products) > 1:
+        loads = sum(product.campaign_loads for product in products)
+        round_kg = loads * conching.load_kg * conching.keep * (1.0 - usual)
+        return len(products) * moulding.wrapper.machines * spec.case_kg / 2.0 / round_kg
+    return 0.0
 
 
 def first_operation(section: str) -> str:

@@ -61,7 +61,7 @@ class Board:
         self._found: dict[str, Indicators] = {}
         self._energy: dict[str, float] = {}
         self._line: LineIndicators
-        self._order: tuple[PlantState, tuple[float, ...], float] | None = None
+        self._order: tuple[PlantState, tuple[float, ...], LineKpis] | None = None
 
     def station(self, state: PlantState, name: str) -> Indicators:
         """The indicators of a station."""
@@ -109,12 +109,12 @@ class Board:
             capability(spec, last.measured, first.measured),
         )
 
-    def last_order(self, state: PlantState) -> float:
-        """OEE of the line for the last order that is closed, NaN without one; computed anew when a machine turns."""
+    def last_order(self, state: PlantState) -> LineKpis:
+        """The last order that is closed, all NaN without one; computed anew when a machine turns."""
         begun = tuple([unit.orders[-1].time for unit in state.units.values() if unit.orders])
         if self._order is None or self._order[0] is not state or self._order[1] != begun:
-            closed = [order.kpis.oee for order in line_table(self._spec, state, "orders") if order.closed]
-            self._order = state, begun, closed[-1] if closed else np.nan
+            closed = [order.kpis for order in line_table(self._spec, state, "orders") if order.closed]
+            self._order = state, begun, closed[-1] if closed else NO_ORDER
         return self._order[2]
 
 
@@ -147,6 +147,14 @@ RATIOS = {
     "FirstPassYield": ("first_pass_yield", "Good at once / PQ"),
     "FallOffRatio": ("fall_off_ratio", "SQ / PQ of the first operation"),
 }
+OF_ORDER = {
+    "OEE": ("oee", "OEE index"),
+    "AllocationRatio": ("allocation_ratio", "AUBT of all machines / AOET"),
+    "ProductionProcessRatio": ("production_process_ratio", "APT of all machines / AOET"),
+    "FinishedGoodsRatio": ("finished_goods_ratio", "GQ / CM"),
+    "ProductionLossRatio": ("production_loss_ratio", "PL / CM"),
+}
+NO_ORDER = LineKpis._make([np.nan] * len(LineKpis._fields))
 LOSSES = {
     "BreakdownLoss": ("breakdowns", "Broken down"),
     "SetupLoss": ("setups", "Setup and start-up"),
@@ -218,9 +226,15 @@ def line_indicators(spec: PlantSpec) -> tuple[Sensor[LineIndicators], ...]:
     )
 
 
-def order_indicators() -> tuple[Sensor[float], ...]:
-    """The row of the line that looks at its last closed order."""
-    return (tag("Performance", "OEELastOrder", lambda oee: 100 * oee, "OEE index of the last closed order", **SHARE),)
+def order_indicators() -> tuple[Sensor[LineKpis], ...]:
+    """The rows of the line that look at its last closed order."""
+    return tuple(_last_order(name, field, words) for name, (field, words) in OF_ORDER.items())
+
+
+def _last_order(name: str, field: str, words: str) -> Sensor[LineKpis]:
+    value, facts = attrgetter(field), SHARE | {"high": 1000.0}
+    words = f"{words}, last closed order"
+    return tag("Performance", f"{name}LastOrder", lambda v: 100 * value(v), words, **facts)
 
 
 def _capability(quality: str) -> Iterator[Sensor[LineIndicators]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from plant_model.accounting import ratio
-from plant_model.capacity import constraint, line_seconds
+from plant_model.capacity import constraint, first_operation, line_seconds
 from plant_model.kpi import elements
 from plant_model.laboratory import machine_capability, process_capability
 from plant_model.layout import KNEADER, sections
@@ -36,6 +37,8 @@ class LineKpis(NamedTuple):
     storage_loss_ratio: float  # STL / CM
     inventory_turns: float  # shipped in a year / mean stock of finished goods
     worker_efficiency: float  # APWT / APAT
+    allocation_ratio: float = math.nan  # AUBT of all machines / AOET; of an order only, as the next one
+    production_process_ratio: float = math.nan  # APT of all machines / AOET
 
 
 class Capability(NamedTuple):
@@ -124,7 +127,7 @@ def _machines(spec: PlantSpec) -> frozenset[str]:
 
 def _orders(spec: PlantSpec, lines: list[Line]) -> list[Stretch]:
     """The campaigns whose way through the line is remembered whole, in their order; see `_order`."""
-    watched = _machines(spec) | {LAST}
+    watched = {unit for unit, section in sections(spec).items() if first_operation(section) == "Mixing"}
     present = {line.unit: line for line in lines}.values()  # the last line of each machine
     known = max(next(line.start for line in lines if line.unit == unit) for unit in watched)
     campaigns = [line for line in lines if line.unit == FIRST and line.label]
@@ -134,19 +137,44 @@ def _orders(spec: PlantSpec, lines: list[Line]) -> list[Stretch]:
             after = (later.start for later in campaigns[place + 1 :] if later.label == campaign.label)
             until = next(after, math.inf)
             begun = [line for line in lines if line.label == campaign.label and campaign.start <= line.start < until]
-            order = _order(spec, campaign, [line for line in begun if line.unit in watched])
-            found.append(order._replace(closed=not any(line is one for one in present for line in begun)))
+            closed = not any(line is one for one in present for line in begun)
+            found.append(_order(spec, campaign, begun)._replace(closed=closed))
     return found
 
 
 def _order(spec: PlantSpec, campaign: Line, lines: list[Line]) -> Stretch:
     """A campaign: what the end of the line made of it, by the time that the constraint spent on it."""
-    narrow, nothing = _machines(spec), np.zeros_like(campaign.row)
-    made: Row = sum((line.row for line in lines if line.unit == LAST), nothing)
-    spent: Row = sum((line.row for line in lines if line.unit in narrow), nothing)
+    narrow = _machines(spec)
+    made, spent = _sum(line for line in lines if line.unit == LAST), _sum(line for line in lines if line.unit in narrow)
+    end = max((line.end for line in lines if line.unit in narrow | {LAST}), default=campaign.end)
+    hours = (end - campaign.start) / 3600.0
+    found = line_kpis(_order_turnover(spec, campaign, made, _sum(lines)), spent, len(narrow), hours)
+    times = elements(_sum(lines))
+    busy = times["APT"] + times["AUST"] + times["ADET"]
+    shares = {"allocation_ratio": busy, "production_process_ratio": times["APT"]}
+    found = found._replace(**{name: ratio(seconds / 3600.0, hours) for name, seconds in shares.items()})
+    return Stretch(campaign.label, campaign.start, end, found)
+
+
+def _order_turnover(spec: PlantSpec, campaign: Line, made: Row, everywhere: Row) -> Turnover:
+    """What an order consumed, lost and made. What expired was nobody's; stock and attendance are no order's either."""
     ideal = line_seconds(spec, constraint(spec), campaign.label)
     processed, defective = float(made[Count.Processed]), float(made[Count.Defective])
-    went = Turnover(processed * ideal, defective * ideal, processed - defective, 0, 0, 0, 0, 0, 0, 0)
-    end = max((line.end for line in lines), default=campaign.end)
-    hours = (end - campaign.start) / 3600.0
-    return Stretch(campaign.label, campaign.start, end, line_kpis(went, spent, len(narrow), hours))
+    return Turnover(
+        earned=processed * ideal,
+        lost=defective * ideal,
+        good=processed - defective,
+        consumed=float(campaign.row[Count.Taken]),
+        wasted=float(everywhere[Count.Wasted]),
+        spoiled=math.nan,
+        shipped=0.0,
+        stocked=0.0,
+        attended=0.0,
+        worked=0.0,
+    )
+
+
+def _sum(lines: Iterable[Line]) -> Row:
+    """What machines counted together; nothing where there is none."""
+    rows = [line.row for line in lines]
+    return np.sum(rows, axis=0) if rows else np.zeros(len(Count) + Count.Earned)

@@ -31,6 +31,7 @@ class Count(IntEnum):
     Defective = auto()
     Reworked = auto()
     Scrapped = auto()
+    Wasted = auto()  # scrap included: all that left the plant here
     Breakdowns = auto()
     MinorStops = auto()
     RepairTime = auto()  # s of technicians at breakdowns
@@ -57,6 +58,7 @@ def packed(unit: Unit, now: float) -> bytes:
         ledger.defective,
         ledger.reworked,
         ledger.waste.get("Scrap", 0.0) + ledger.waste.get("Rejected", 0.0),
+        sum(ledger.waste.values()),
         ledger.breakdowns,
         ledger.minor_stops,
         *care(unit, now),

@@ -91,7 +91,9 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             noise=tempering.chart.sd,
         ),
         *_chart(tempering),
-        process("FlowRate", "E93", 0, 1000, lambda v: tempering.rate_kg_h * v.on, "Mass flow to the depositor", noise=4),
+        process(
+            "FlowRate", "E93", 0, 1000, lambda v: tempering.rate_kg_h * v.on, "Mass flow to the depositor", noise=4
+        ),
         process(
             "CoolingWaterTemperature",
             "CEL",

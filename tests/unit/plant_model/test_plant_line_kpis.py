@@ -29,7 +29,7 @@ ISO_22400 = {
     **dict.fromkeys(("allocation_efficiency", "utilization_efficiency", "setup_rate", "mtbf_h", "mttr_h"), Kpis),
     **dict.fromkeys(("production_process_ratio", "actual_to_planned_scrap", "corrective_maintenance_ratio"), Kpis),
     **dict.fromkeys(("finished_goods_ratio", "production_loss_ratio", "storage_loss_ratio"), LineKpis),
-    **dict.fromkeys(("inventory_turns", "worker_efficiency", "oee"), LineKpis),
+    **dict.fromkeys(("inventory_turns", "worker_efficiency", "oee", "allocation_ratio"), LineKpis),
 }
 """The table of the reference, row by row; Cp and Cm have a table of their own."""
 
@@ -74,6 +74,45 @@ def test_an_order_is_what_left_the_line_by_the_time_of_the_constraint() -> None:
     pbt = sum(line.losses.busy for line in begun if line.unit in narrow) / len(narrow)
     ideal = line_seconds(SPEC, constraint(SPEC), order.label)
     assert order.kpis.oee == pytest.approx(good * ideal / pbt)
+
+
+def closed_orders() -> list[LineKpis]:
+    return [order.kpis for order in ran(2 * WEEK + 1234).line_kpis("orders") if order.closed]
+
+
+def test_what_an_order_consumed_is_good_lost_or_made_again() -> None:
+    """GQ / CM + PL / CM + RQ / CM: what a tank keeps for the next order of the product evens out."""
+    orders, rework = closed_orders(), SPEC.stations.Moulding.rework_share * 0.02
+    assert len(orders) > 2
+    for order in orders:
+        assert order.production_loss_ratio == pytest.approx(0.007 + 0.004, abs=0.003), "conches and scrap"
+    found = np.mean([order.finished_goods_ratio + order.production_loss_ratio for order in orders])
+    assert found + rework == pytest.approx(1.0, abs=0.03)
+
+
+def test_machines_that_work_at_an_order_at_once_are_allocated_together() -> None:
+    """AUBT / AOET: the busy time of all machines by the time of the order; of a lone machine it is 1."""
+    machines = [name for name, station in units(SPEC).items() if station not in ("Cleaning", "Roasting", "Grinding")]
+    for order in closed_orders():
+        assert 1.0 < order.production_process_ratio < order.allocation_ratio < len(machines)
+
+
+def test_what_is_of_no_order_is_not_told_of_one() -> None:
+    """Nobody attends an order, no stock is its own, and what expires was nobody's; only an order has an AOET."""
+    for order in closed_orders():
+        assert all(map(math.isnan, (order.worker_efficiency, order.inventory_turns, order.storage_loss_ratio)))
+    (shift,) = ran(2 * WEEK + 1234).line_kpis("last shift")
+    assert math.isnan(shift.kpis.allocation_ratio)
+
+
+def test_the_last_order_is_shown() -> None:
+    plant = ran(2 * WEEK + 1234)
+    shown = dict(zip([signal.node for signal in signals(SPEC)], Reader(SPEC).read(plant)[0], strict=True))
+    last = closed_orders()[-1]
+    place = "Line1.Performance."
+    assert shown[f"{place}AllocationRatioLastOrder"] == pytest.approx(100 * last.allocation_ratio, abs=0.01)
+    assert shown[f"{place}FinishedGoodsRatioLastOrder"] == pytest.approx(100 * last.finished_goods_ratio, abs=0.01)
+    assert shown[f"{place}ProductionLossRatioLastOrder"] == pytest.approx(100 * last.production_loss_ratio, abs=0.01)
 
 
 def test_orders_and_weeks_have_the_same_oee_on_average() -> None:
@@ -200,6 +239,21 @@ def test_scrap_is_compared_with_the_plan_and_with_the_first_operation() -> None:
     assert last.kpis.actual_to_planned_scrap == pytest.approx(expected)
     assert 0.5 < expected < 3.0
     assert last.kpis.fall_off_ratio == pytest.approx(scrapped / float(first.row[Count.Processed]))
+
+
+def test_wrappers_plan_half_a_case_of_scrap_for_each_film() -> None:
+    """And throw away more where the line turns to a product more often than once a campaign."""
+    one_case = SPEC.case_kg
+    loads = sum(product.campaign_loads for product in SPEC.products.values())
+    assert planned_scrap(SPEC, "Wrapping") == pytest.approx(3 * 2 * one_case / 2 / (loads * 2000 * 0.993 * 0.98))
+    for line in ran(4 * WEEK).kpis("ever"):
+        if line.unit.startswith("Wrapper"):
+            assert 0.7 < line.kpis.actual_to_planned_scrap < 2.5
+
+
+def test_who_makes_no_scrap_as_planned_has_no_such_ratio() -> None:
+    ratios = {line.unit: line.kpis.actual_to_planned_scrap for line in ran(4 * WEEK).kpis("ever")}
+    assert [unit for unit, ratio in ratios.items() if not math.isnan(ratio)] == ["Moulding", "Wrapper1", "Wrapper2"]
 
 
 @pytest.mark.parametrize(
