@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gateway.opcua.layout import HAS_VALUE, NOTIFICATION_HEAD, Scan, row_of, scan, uniform
-from gateway.opcua.variant import EPOCH_TICKS, MAX_TICKS, MIN_TICKS, Malformed, Reader, data_value
+from gateway.opcua.layout import NOTIFICATION_HEAD, row_of, text_rows, uniform
+from gateway.opcua.places import SPECIAL, Places, places
+from gateway.opcua.variant import EPOCH_TICKS, MAX_TICKS, MIN_TICKS
 from gateway.values import DataType
 
 if TYPE_CHECKING:
@@ -20,9 +22,8 @@ if TYPE_CHECKING:
     from gateway.opcua.variant import Structures
 
 _SPAN = MAX_TICKS - EPOCH_TICKS
-_SPECIAL = 0xFFFF_FFFF
-_MOST_PLANS = 64
 _SMALLEST = NOTIFICATION_HEAD + 1  # bytes of the smallest item: a handle and an empty mask
+_HANDLE = np.dtype([("handle", "<u4")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def decode_data(body: bytes | memoryview, received: int, types: Structures | Non
     """
     data = bytes(body)
     n = announced(data)
+    if not n:
+        return ()
     rows = uniform(data, n)
     if rows is not None:
         return (_part(_places(n), rows, received),)
@@ -70,9 +73,7 @@ def _places(n: int) -> NDArray[np.int64]:
 
 def _part(index: NDArray[np.int64], rows: NDArray[np.void], received: int) -> Part:
     """Rows of one shape as columns."""
-    names = rows.dtype.names or ()
-    status = rows["status"].astype(np.uint32) if "status" in names else np.zeros(len(rows), np.uint32)
-    return Part(index, rows["handle"].astype(np.int32), _values(rows), status, _times(rows, received))
+    return Part(index, rows["handle"].astype(np.int32), _values(rows), _statuses(rows), _times(rows, received))
 
 
 def _values(rows: NDArray[np.void]) -> NDArray[Any]:
@@ -85,13 +86,21 @@ def _values(rows: NDArray[np.void]) -> NDArray[Any]:
     return nanoseconds(value) if code == DataType.DATETIME else value
 
 
+def _statuses(rows: NDArray[np.void]) -> NDArray[np.uint32]:
+    if "status" not in (rows.dtype.names or ()):
+        return np.zeros(len(rows), np.uint32)
+    return rows["status"].astype(np.uint32)
+
+
 def _times(rows: NDArray[np.void], received: int) -> NDArray[np.int64]:
     """The best timestamp of each row. A timestamp of 0 means that there is none."""
+    names = rows.dtype.names or ()
+    if "source" in names and rows["source"].min() > 0:
+        return nanoseconds(rows["source"])
     time = np.full(len(rows), received, np.int64)
     for name in ("server", "source"):
-        if name in (rows.dtype.names or ()):
-            ticks = rows[name]
-            time = nanoseconds(ticks) if ticks.min() > 0 else np.where(ticks > 0, nanoseconds(ticks), time)
+        if name in names:
+            time = np.where(rows[name] > 0, nanoseconds(rows[name]), time)
     return time
 
 
@@ -104,117 +113,60 @@ def nanoseconds(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     return moved
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a mixed body has where; most bodies carry the same tags as one before, only their texts differ in length."""
-
-    shapes: NDArray[np.uint32]
-    fixed: NDArray[np.int64]  # bytes of the values of fixed size before each value
-    special: list[int]  # places of the others
-    passed: NDArray[np.int64]  # how many of those are before each value
-    groups: tuple[tuple[int, NDArray[np.int64]], ...]  # shape, places
-
-
-_PLANS: dict[tuple[int, bytes], _Plan] = {}
-
-
 def _mixed(data: bytes, n: int, received: int, types: Structures | None) -> tuple[Part, ...]:
     """The parts of a body whose values differ in shape."""
-    key = n, data[4 : 4 + NOTIFICATION_HEAD]
-    plan = _PLANS.get(key)
-    found = _found_again(data, plan, types) if plan is not None else None
-    if plan is None or found is None:
-        found = scan(data, n, types=types)
-        plan = _planned(data, found)
-        if found.complete:
-            _remember(key, plan)
-    starts = found.offsets
-    return _joined(
-        _objects(data, index, found, received)
-        if shape == _SPECIAL
-        else _part(index, _gather(data, shape, starts[index]), received)
-        for shape, index in plan.groups
-    )
+    found = places(data, n, types)
+    return _joined(_alike(data, shape, index, found, received) for shape, index in found.groups)
 
 
-def _remember(key: tuple[int, bytes], plan: _Plan) -> None:
-    if len(_PLANS) >= _MOST_PLANS:
-        _PLANS.clear()
-    _PLANS[key] = plan
-
-
-def _planned(data: bytes, found: Scan) -> _Plan:
-    shapes = _shapes(data, found.offsets[:-1])
-    special = sorted(found.special)
-    shapes[special] = _SPECIAL
-    is_special = shapes == _SPECIAL
-    sizes = np.where(is_special, 0, np.diff(found.offsets))
-    groups = tuple((shape, np.flatnonzero(shapes == shape)) for shape in np.unique(shapes).tolist())
-    return _Plan(shapes, _running(sizes), special, _running(is_special), groups)
-
-
-def _running(counts: NDArray[Any]) -> NDArray[np.int64]:
-    """The sum of what is before each place, and of all."""
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-
-
-def _found_again(data: bytes, plan: _Plan, types: Structures | None) -> Scan | None:
-    """The values where the plan has them, what varies in size decoded on the way; None where they are not there."""
-    special: dict[int, tuple[Any, int, int | None]] = {}
-    ends = [0]  # bytes of what varies in size
-    try:
-        for place in plan.special:
-            pos = 4 + int(plan.fixed[place]) + ends[-1] + NOTIFICATION_HEAD
-            reader = Reader(data, pos, types)
-            special[place] = data_value(reader)
-            ends.append(ends[-1] + NOTIFICATION_HEAD + reader.pos - pos)
-    except (IndexError, Malformed):
-        return None
-    offsets = 4 + plan.fixed + np.array(ends)[plan.passed]
-    if offsets[-1] > len(data):
-        return None
-    shapes = _shapes(data, offsets[:-1])
-    fits = (shapes == plan.shapes) | ((plan.shapes == _SPECIAL) & _varies(shapes))
-    return Scan(offsets, special) if fits.all() else None
-
-
-def _varies(shapes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Whether values of these shapes vary in size."""
-    kinds = np.unique(shapes)
-    varying = np.array([row_of(int(kind)) is None for kind in kinds], np.bool_)
-    return varying[np.searchsorted(kinds, shapes)]
-
-
-def _shapes(data: bytes, starts: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Mask and type byte of each value as one number."""
-    raw = np.frombuffer(data, np.uint8)
-    place = starts + NOTIFICATION_HEAD
-    mask = raw[np.minimum(place, len(raw) - 1)].astype(np.uint32)  # the last value may be cut off
-    code = raw[np.minimum(place + 1, len(raw) - 1)].astype(np.uint32)
-    return mask | (code << 8) * (mask & HAS_VALUE)
-
-
-def _gather(data: bytes, shape: int, starts: NDArray[np.int64]) -> NDArray[np.void]:
-    """The rows of this shape that begin at these bytes."""
+def _alike(data: bytes, shape: int, index: NDArray[np.int64], found: Places, received: int) -> Part:
+    """The part of the values of one shape."""
+    starts = found.starts[index]
+    if shape == SPECIAL:
+        handles = _gather(data, _HANDLE, starts)["handle"].astype(np.int32)
+        return _objects(index, handles, [found.special[i] for i in index.tolist()], received)
+    if text := text_rows(shape):
+        return _texts(data, *text, index, starts, received)
     layout = row_of(shape)
-    assert layout is not None, "the scan decodes what has no layout"
-    windows = np.ndarray((len(data) - layout.itemsize + 1,), layout, data, strides=(1,))
-    return windows[starts]
+    assert layout is not None, "what has no layout is special or a text"
+    return _part(index, _gather(data, layout, starts), received)
 
 
-def _objects(data: bytes, index: NDArray[np.int64], found: Scan, received: int) -> Part:
-    """The part of what is no number."""
-    special = [found.special[i] for i in index.tolist()]
-    value = np.empty(len(special), object)
-    value[:] = [one for one, _, _ in special]
-    handles = np.ndarray((len(data) - 3,), "<u4", data, strides=(1,))
-    return Part(
-        index,
-        handles[found.offsets[index]].astype(np.int32),
-        value,
-        np.array([status for _, status, _ in special], np.uint32),
-        np.array([received if time is None else time for _, _, time in special], np.int64),
-    )
+def _gather(data: bytes, layout: np.dtype[np.void], starts: NDArray[np.int64]) -> NDArray[np.void]:
+    """The rows of this layout that begin at these bytes; bytes that mean nothing yet are copied eight times faster."""
+    size = layout.itemsize
+    windows = np.ndarray((len(data) - size + 1,), f"V{size}", data, strides=(1,))
+    return windows[starts].view(layout) if size else np.empty(len(starts), layout)
+
+
+def _texts(
+    data: bytes,
+    before: np.dtype[np.void],
+    behind: np.dtype[np.void],
+    index: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    received: int,
+) -> Part:
+    """The part of texts of one shape; what is not UTF-8 is shown as �."""
+    heads = _gather(data, before, starts)
+    begins = starts + before.itemsize
+    ends = begins + np.maximum(heads["length"], 0)
+    raw = map(data.__getitem__, map(slice, begins.tolist(), ends.tolist()))
+    value = np.empty(len(index), object)
+    value[:] = list(map(str, raw, repeat("utf-8"), repeat("replace")))
+    value[heads["length"] < 0] = None
+    tails = _gather(data, behind, ends)
+    return Part(index, heads["handle"].astype(np.int32), value, _statuses(tails), _times(tails, received))
+
+
+def _objects(
+    index: NDArray[np.int64], handles: NDArray[np.int32], found: list[tuple[Any, int, int | None]], received: int
+) -> Part:
+    """The part of what was decoded value by value."""
+    value = np.empty(len(found), object)
+    value[:] = [one for one, _, _ in found]
+    status = np.array([status for _, status, _ in found], np.uint32)
+    return Part(index, handles, value, status, np.array([received if t is None else t for _, _, t in found], np.int64))
 
 
 def _joined(parts: Iterable[Part]) -> tuple[Part, ...]:

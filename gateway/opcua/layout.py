@@ -40,6 +40,9 @@ VALUES = {
 }
 """Built-in types that always take the same number of bytes, as they lie on the wire."""
 
+TEXTS = (DataType.STRING, DataType.XMLELEMENT)
+"""Built-in types that are a length and so many bytes of UTF-8."""
+
 _MASKS = 64
 _TAIL = (
     (HAS_STATUS, "status", "<u4"),
@@ -58,22 +61,49 @@ def row(mask: int, code: int, head: int = NOTIFICATION_HEAD) -> np.dtype[np.void
     source, server as far as the mask has them.
     """
     handle = [("handle", "<u4")] if head else []
-    tail = [(name, form) for bit, name, form in _TAIL if mask & bit]
     if not mask & HAS_VALUE:
-        return np.dtype([*handle, ("shape", "u1"), *tail])
+        return np.dtype([*handle, ("shape", "u1"), *_tail(mask)])
     value = VALUES.get(DataType(code)) if code <= max(DataType) else None
-    return np.dtype([*handle, ("shape", "<u2"), ("value", value), *tail]) if value else None
+    return np.dtype([*handle, ("shape", "<u2"), ("value", value), *_tail(mask)]) if value else None
+
+
+def _tail(mask: int) -> list[tuple[str, str]]:
+    return [(name, form) for bit, name, form in _TAIL if mask & bit]
+
+
+@cache
+def text_rows(shape: int) -> tuple[np.dtype[np.void], np.dtype[np.void]] | None:
+    """The NumPy types of what is before the bytes of a text with this mask and type byte, and of what is behind them.
+
+    Fields: handle, shape, length; status, source, server as far as the mask has them. None where it is no text.
+    """
+    mask, code = shape & (_MASKS - 1), shape >> 8
+    if not mask & HAS_VALUE or code not in TEXTS:
+        return None
+    return np.dtype([("handle", "<u4"), ("shape", "<u2"), ("length", "<i4")]), np.dtype(_tail(mask))
 
 
 def _size(mask: int, code: int) -> int:
-    """Bytes of a DataValue; 0 where they vary."""
+    """Bytes of a DataValue; of a text, those that are not its own, negative; 0 where they vary otherwise."""
     fixed = row(mask & (_MASKS - 1), code if mask & HAS_VALUE else 0, 0)
-    return fixed.itemsize if fixed else 0
+    if fixed:
+        return fixed.itemsize
+    text = text_rows(mask | code << 8)
+    return NOTIFICATION_HEAD - text[0].itemsize - text[1].itemsize if text else 0
 
 
 @cache
 def _sizes() -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(_size(mask, code) for code in range(256)) for mask in range(256))
+
+
+def measured_text(body: bytes, pos: int) -> int:
+    """Bytes of the DataValue that begins here and is a text. Raises Malformed where they are not all there."""
+    beside = -_sizes()[body[pos]][body[pos + 1]]
+    size = beside + max(int.from_bytes(body[pos + 2 : pos + 6], "little", signed=True), 0)
+    if beside <= 0 or pos + size > len(body):
+        raise Malformed(f"no text of {size} bytes at byte {pos}")
+    return size
 
 
 def row_of(shape: int, head: int = NOTIFICATION_HEAD) -> np.dtype[np.void] | None:
@@ -107,14 +137,19 @@ def uniform(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> NDArray[np.vo
 
 
 def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD, types: Structures | None = None) -> Scan:
-    """Find the n values after the count; what varies in size is decoded on the way. Never raises: see `complete`."""
+    """Find the n values after the count; what is neither of fixed size nor a text is decoded on the way.
+
+    Never raises: see `complete`.
+    """
     sizes, lengths = _sizes(), array("q", bytes(8 * n))
     special: dict[int, tuple[Any, int, int | None]] = {}
     done, pos = 0, 4 + head
     try:
         for done in range(n):
             size = sizes[body[pos]][body[pos + 1]]
-            if not size:
+            if size < 0:
+                size = measured_text(body, pos)
+            elif not size:
                 reader = Reader(body, pos, types)
                 special[done] = data_value(reader)
                 size = reader.pos - pos

@@ -25,6 +25,7 @@ _ESCAPE_KEY = str.maketrans(_SPECIAL | {"=": r"\="})
 _ESCAPE_STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
 _SEVERITIES = ((334, "low"), (667, "medium"))
 _SLOTS = 3  # pieces of a line: up to "value=", the value, the time
+_BETWEEN = "\0"  # texts on their way; one that has it itself goes its way alone
 
 
 Fields = Mapping[str, float | str | bool | None]
@@ -95,10 +96,16 @@ class SeriesRun:
     def __init__(self, series: list[Series]) -> None:
         self.series = series
         self.measurements = [one.measurement for one in series]
-        self.pieces = [b""] * (_SLOTS * len(series))
-        self.pieces[0::_SLOTS] = [one.start + b"status=0i,value=" for one in series]
         special = [i for i, one in enumerate(series) if one.texts or one.tag.data_type == DataType.DATETIME]
         self.special = np.array(special, np.intp)
+        self._pieces: dict[bytes, list[bytes]] = {}
+
+    def pieces(self, field: bytes) -> list[bytes]:
+        """New pieces for a good value of every tag in this field; values and times are to be filled in."""
+        if field not in self._pieces:
+            self._pieces[field] = [b""] * (_SLOTS * len(self.series))
+            self._pieces[field][0::_SLOTS] = [one.start + b"status=0i,%b=" % field for one in self.series]
+        return self._pieces[field].copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +126,36 @@ class Lines:
 
 def encode(column: Column, run: SeriesRun) -> Lines:
     """A line a value."""
-    pieces = run.pieces.copy()
-    pieces[2::_SLOTS] = _stamps(column.time)
     if column.value.dtype == np.object_:
-        odd = np.arange(len(column))
+        pieces, odd = run.pieces(b"text"), _no_texts(column)
+        pieces[1::_SLOTS] = _quoted_texts(column.value, odd)
     else:
+        pieces, odd = run.pieces(b"value"), _odd(column, run)
         pieces[1::_SLOTS] = split(_number(column.value))
-        odd = _odd(column, run)
+    pieces[2::_SLOTS] = _stamps(column.time)
     for i in odd.tolist():
         start, value = _line(run.series[i], column.value[i], int(column.status[i]))
         pieces[_SLOTS * i : _SLOTS * i + 2] = start, value
     return Lines(pieces, _SLOTS, column.position, run.measurements)
+
+
+def _no_texts(column: Column) -> NDArray[np.intp]:
+    """Values of a column of objects whose line is not just start, text, time."""
+    odd = column.status != 0
+    kinds = list(map(type, column.value))
+    if kinds.count(str) < len(kinds):
+        odd |= [kind is not str for kind in kinds]
+    return np.flatnonzero(odd)
+
+
+def _quoted_texts(values: NDArray[Any], odd: NDArray[np.intp]) -> list[bytes]:
+    """The texts as fields have them, escaped and encoded all at once; nothing of use in the places of what is odd."""
+    words = values.tolist()
+    for i in odd.tolist():
+        words[i] = ""
+    together = _quoted(_BETWEEN.join(words)).replace(_BETWEEN, f'"{_BETWEEN}"')
+    quoted = together.encode("utf-8", "replace").split(_BETWEEN.encode())
+    return quoted if len(quoted) == len(words) else [_quoted(one).encode("utf-8", "replace") for one in words]
 
 
 def _number(values: NDArray[Any]) -> NDArray[Any]:
@@ -154,7 +180,7 @@ def _odd(column: Column, run: SeriesRun) -> NDArray[np.intp]:
 
 
 def _line(series: Series, value: Any, status: int) -> tuple[bytes, bytes]:  # noqa: ANN401 - a value
-    """The first two pieces of a line that has a status, a text, or no value."""
+    """The first two pieces of a line that has a status, a text beside a number, JSON, or no value."""
     start = series.start + b"status=%di" % status
     if status >> 31 or value is None:
         return start, b""

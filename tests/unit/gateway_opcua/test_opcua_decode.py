@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_scalars import SCALARS, TIMES
 
-from gateway.opcua import decode
+from gateway.opcua import places
 from gateway.opcua.decode import decode_data
 from gateway.opcua.encode import kept, notification
 from gateway.opcua.structures import plain
@@ -164,7 +164,7 @@ def test_a_known_order_of_shapes_is_not_believed_when_the_bytes_differ() -> None
 @given(st.lists(data_values(), min_size=1, max_size=12), st.data())
 def test_a_body_is_read_the_same_whatever_came_before(values: list[ua.DataValue], data: st.DataObject) -> None:
     changed = [data.draw(st.just(value) | data_values()) for value in values]
-    decode._PLANS.clear()
+    places._ORDERS.clear()
     alone = by_place(body_of(changed))
     for before in (values, changed):
         by_place(body_of(before))
@@ -177,6 +177,39 @@ def test_texts_may_change_their_length_from_body_to_body() -> None:
         number = ua.DataValue(ua.Variant(1.5, T.Double))
         found = by_place(body_of([number, text, number, text]))
         assert [found[place][1] for place in range(4)] == [1.5, words, 1.5, words]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(st.tuples(st.none() | st.binary(max_size=4), st.integers(0, 31)), min_size=1, max_size=6)))
+def test_texts_of_any_mask_and_bytes_are_read_at_once(bodies: list[list[tuple[bytes | None, int]]]) -> None:
+    """One body after the other, so that texts are met where they were before, and elsewhere."""
+    ticks = 133_000_000_000_000_000
+    for rows in bodies:
+        items = []
+        for place, (words, tail) in enumerate(rows):
+            mask = 1 | tail << 1
+            item = struct.pack("<IBB", place + 1, mask, T.String.value)
+            item += struct.pack("<i", -1) if words is None else struct.pack("<i", len(words)) + words
+            extra = ((2, "I", 7), (4, "q", ticks + place), (16, "H", 9), (8, "q", ticks - place), (32, "H", 9))
+            items.append(item + b"".join(struct.pack("<" + form, value) for bit, form, value in extra if mask & bit))
+        found = by_place(counted(double(99, 1.5), *items))
+        for place, (words, tail) in enumerate(rows, 1):
+            mask = 1 | tail << 1
+            shift = place - 1 if mask & 4 else 1 - place
+            assert found[place] == (
+                place,
+                None if words is None else words.decode("utf-8", "replace"),
+                7 if mask & 2 else 0,
+                unix_ns(ticks + shift) if mask & 12 else RECEIVED,
+            )
+
+
+def test_a_text_in_place_of_a_number_of_its_size_is_not_taken_for_one() -> None:
+    text = struct.pack("<IBBi4sq", 2, 5, 12, 4, b"Idle", 133_000_000_000_000_000)
+    assert len(text) == len(double(2, 1.5))
+    for body, kinds in (([text, double(1, 1.5)], [str, float]), ([double(1, 1.5), text], [float, str])) * 2:
+        found = by_place(counted(double(7, 0.5), *body))
+        assert [type(found[place][1]) for place in (1, 2)] == kinds
 
 
 def test_values_that_a_bad_status_leaves_out_are_none() -> None:

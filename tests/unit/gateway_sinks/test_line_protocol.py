@@ -88,6 +88,22 @@ def test_every_text_can_be_read_back(words: list[str]) -> None:
     assert [one.fields for one in found] == [{"status": 0, "text": text} for text in words]
 
 
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8")) | st.none(), st.sampled_from([0, 0, UNCERTAIN, BAD])),
+        min_size=1,
+    )
+)
+def test_texts_all_at_once_are_the_lines_of_each(samples: list[tuple[str | None, int]]) -> None:
+    words, status = [one for one, _ in samples], [code for _, code in samples]
+    data = column(words, [1] * len(words), dtype=object, status=status, time=[NOW + i for i in range(len(words))])
+    each = [
+        point("process,tag=T", {"status": code, "text": None if code == BAD else one}, NOW + i)
+        for i, (one, code) in enumerate(samples)
+    ]
+    assert [line for _, _, line in encode(data, run(*[tag(1, "T")] * len(words))).each()] == each
+
+
 @pytest.mark.parametrize(
     ("value", "dtype", "status", "expected"),
     [
