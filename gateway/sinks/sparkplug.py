@@ -20,9 +20,11 @@ from gateway.sinks.json_text import event_text, gap_text
 from gateway.sinks.message import Message, level
 from gateway.sinks.mqtt import Connection
 from gateway.sinks.sparkplug_codec import payload
-from gateway.sinks.sparkplug_data import Load, Run, encoded, loads
+from gateway.sinks.sparkplug_data import encoded
 from gateway.sinks.sparkplug_deaths import DeathCounter
+from gateway.sinks.sparkplug_loads import Load, loads
 from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, milliseconds, node_metric
+from gateway.sinks.sparkplug_run import Run
 from gateway.sinks.sparkplug_schema import Datatype, Payload
 from gateway.sinks.sparkplug_state import TagState
 from gateway.sinks.tag_table import TagTable
@@ -105,7 +107,7 @@ class Sparkplug:
         births_due = await self._follow(self._tags)
         runs = self._table.plans(batch)
         send = loads(batch, runs)
-        adapted = [load.run.adapt(self._state, load.column) for load in send]
+        adapted = [run.adapt(self._state, column) for load in send for run, column in load.each()]
         if any(adapted):
             self._table.forget_plans()
             births_due = True
@@ -140,13 +142,15 @@ class Sparkplug:
         """Messages, numbered as they leave; `oversized` gets the positions of those that the broker would not take."""
         largest, now = self._connection.largest - _AROUND, time_ns()
         for load in send:
-            for data in encoded(load, self._state, historical=batch.historical):
-                if len(data.metrics) <= largest:
-                    yield self._message("DDATA", data.metrics, data.device, now)
-                else:
-                    oversized += data.positions.tolist()
+            for whole in encoded(load, self._state, historical=batch.historical):
+                for data in whole.cut(largest):
+                    if len(data.metrics) <= largest:
+                        yield self._message("DDATA", data.metrics, data.device, now)
+                    else:
+                        oversized += data.positions.tolist()
             if not batch.historical:
-                self._state.told(load.run, load.column)
+                for run, column in load.each():
+                    self._state.told(run, column)
         for position, metric in self._notices(batch):
             if len(metric) <= largest:
                 yield self._message("NDATA", metric)

@@ -7,12 +7,15 @@ of fixed size are rows of fixed size, and integers differ only in the length of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.sinks.varint import varint
+from gateway.sinks.varint import read_varint, varint
 
 FIRST_ALIAS = 1 << 14
 """Aliases are the tag id plus this: all of three bytes up to id 2,080,767."""
@@ -23,6 +26,8 @@ _METRICS, _ALIAS, _TIMESTAMP, _SEQ = b"\x12", b"\x10", b"\x18", b"\x18"
 _IS_HISTORICAL = b"\x28\x01"
 _FIXED = {"d": (b"\x69", "<f8"), "f": (b"\x65", "<f4"), "?": (b"\x70", "u1")}  # by NumPy's type character
 _INT, _LONG, _STRING = b"\x50", b"\x58", b"\x7a"
+_HEAD = 2  # bytes before a metric: its key, and its length as long as that is one byte
+_MORE = 0x80
 _WORD_BYTES = 4  # integers up to here are an int_value, beyond a long_value
 
 
@@ -43,44 +48,82 @@ def is_regular(aliases: NDArray[np.int64], milliseconds: NDArray[np.int64]) -> N
     return fits
 
 
-def framed_texts(
+def text_metrics(
     aliases: NDArray[np.int64], milliseconds: NDArray[np.int64], texts: list[str], *, historical: bool
-) -> list[bytes]:
-    """A framed metric a text, where alias and timestamp are is_regular(); what UTF-8 cannot hold becomes "?"."""
-    heads = np.zeros(len(aliases), [("alias_key", "V1"), ("alias", "V3"), ("time_key", "V1"), ("time", "V6")])
-    heads["alias_key"], heads["time_key"] = np.void(_ALIAS), np.void(_TIMESTAMP)
-    heads["alias"], heads["time"] = _varints(aliases, 3), _stamps(milliseconds)
-    late = (_IS_HISTORICAL if historical else b"") + _STRING
-    framed_ones = []
-    for head, words in zip(heads.view("V11").tolist(), texts, strict=True):
-        data = words.encode("utf-8", "replace")
-        metric = head + late + _size(len(data)) + data
-        framed_ones.append(_METRICS + _size(len(metric)) + metric)
-    return framed_ones
+) -> Metrics:
+    """A metric a text, where alias and timestamp are is_regular(); what UTF-8 cannot hold becomes "?"."""
+    words = list(map(str.encode, texts, repeat("utf-8"), repeat("replace")))
+    sizes = np.fromiter(map(len, words), np.int64, len(words))
+    rows = _filled(aliases, historical=historical, key=_STRING, value="u1")
+    lengths = sizes + rows.itemsize - _HEAD
+    rows["length"], rows["time"], rows["value"] = lengths, _stamps(milliseconds), sizes
+    heads = rows.view(f"V{rows.itemsize}").tolist()
+    for place in np.flatnonzero(lengths >= _MORE).tolist():
+        heads[place] = _long_head(heads[place], int(sizes[place]))
+    pieces = [b""] * (2 * len(words))
+    pieces[0::2], pieces[1::2] = heads, words
+    return Metrics(b"".join(pieces), np.cumsum(sizes + np.fromiter(map(len, heads), np.int64, len(heads))))
 
 
-_SIZES = [bytes([size]) for size in range(0x80)]
+def _long_head(head: bytes, size: int) -> bytes:
+    """What is before so many bytes of text, where they are too many for lengths of one byte."""
+    after = head[_HEAD:-1] + varint(size)
+    return _METRICS + varint(len(after) + size) + after
 
 
-def _size(size: int) -> bytes:
-    return _SIZES[size] if size < len(_SIZES) else varint(size)
+def metric_ends(metrics: bytes) -> list[int]:
+    """Where each of these framed metrics ends."""
+    ends, pos = list[int](), 0
+    while pos < len(metrics):
+        size, pos = read_varint(metrics, pos + len(_METRICS))
+        pos += size
+        ends.append(pos)
+    return ends
 
 
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """Encoded metrics, one after the other, and where each ends."""
 
-    def __init__(self, data: bytes, ends: NDArray[np.int64] | int) -> None:
-        self.data = data
-        self._ends = ends
+    data: bytes
+    ends: NDArray[np.int64]
 
-    def part(self, first: int, last: int) -> bytes:
-        """The bytes of the metrics first … last-1."""
-        return self.data[self._start(first) : self._start(last)]
+    def replaced(self, places: list[int], metrics: Iterable[bytes]) -> Metrics:
+        """The same with others in these rising places."""
+        starts = self._starts()
+        lengths = self.ends - starts
+        pieces, start = list[bytes](), 0
+        for place, metric in zip(places, metrics, strict=True):
+            pieces += self.data[start : starts[place]], metric
+            start = int(self.ends[place])
+            lengths[place] = len(metric)
+        return Metrics(b"".join([*pieces, self.data[start:]]), np.cumsum(lengths))
 
-    def _start(self, index: int) -> int:
-        if isinstance(self._ends, int):
-            return index * self._ends
-        return int(self._ends[index - 1]) if index else 0
+    def sorted(self, order: NDArray[np.intp], bounds: list[int]) -> Iterator[bytes]:
+        """The metrics in this order, from each bound to the next; neighbours that stay such are cut out as one."""
+        is_first = np.diff(order, prepend=-2) != 1
+        is_first[bounds[:-1]] = True
+        firsts = np.flatnonzero(is_first)
+        lasts = np.append(firsts[1:], len(order)) - 1
+        cuts = map(slice, self._starts()[order[firsts]].tolist(), self.ends[order[lasts]].tolist())
+        pieces = list(map(self.data.__getitem__, cuts))
+        for first, last in pairwise(np.searchsorted(firsts, bounds).tolist()):
+            yield pieces[first] if last - first == 1 else b"".join(pieces[first:last])
+
+    def _starts(self) -> NDArray[np.int64]:
+        return np.concatenate([[0], self.ends[:-1]])
+
+
+def _filled(aliases: NDArray[np.int64], *, historical: bool, key: bytes, value: str) -> NDArray[np.void]:
+    """Rows of metrics, all but length, timestamp and value in place."""
+    late = _IS_HISTORICAL if historical else b""
+    layout = {"metrics": "V1", "length": "u1", "alias_key": "V1", "alias": "V3", "time_key": "V1", "time": "V6"}
+    rows = np.zeros(len(aliases), list((layout | {"late": f"V{len(late)}", "key": "V1", "value": value}).items()))
+    constants = {"metrics": _METRICS, "alias_key": _ALIAS, "time_key": _TIMESTAMP, "late": late, "key": key}
+    for field, constant in constants.items():
+        rows[field] = np.void(constant)
+    rows["alias"] = _varints(aliases, 3)
+    return rows
 
 
 class Rows:
@@ -91,49 +134,33 @@ class Rows:
         self._dtype = dtype
         self._is_long = dtype.itemsize > _WORD_BYTES
         key, value = _FIXED.get(dtype.char, (_LONG if self._is_long else _INT, "V0"))
-        late = _IS_HISTORICAL if historical else b""
-        layout = {"head": "V2", "alias_key": "V1", "alias": "V3", "time_key": "V1", "time": "V6"}
-        layout |= {"late": f"V{len(late)}", "key": "V1", "value": value}
-        self._rows = np.zeros(len(aliases), list(layout.items()))
-        self._length = self._rows.dtype.itemsize
-        constants = {
-            "head": _METRICS + bytes([self._length - 2]),
-            "alias_key": _ALIAS,
-            "time_key": _TIMESTAMP,
-            "key": key,
-        }
-        for field, constant in (constants | {"late": late}).items():
-            self._rows[field] = np.void(constant)
-        self._rows["alias"] = _varints(aliases, 3)
+        self._rows = _filled(aliases, historical=historical, key=key, value=value)
+        self._length = self._rows.itemsize
+        self._rows["length"] = self._length - _HEAD
 
-    def encode(
-        self, milliseconds: NDArray[np.int64], values: NDArray[Any], order: NDArray[np.intp] | None = None
-    ) -> Metrics:
-        """One metric a value, in this order. What is not is_regular() comes out as nonsense of the right length."""
+    def encode(self, milliseconds: NDArray[np.int64], values: NDArray[Any]) -> Metrics:
+        """One metric a value. What is not is_regular() comes out as nonsense of the right length."""
         self._rows["time"] = _stamps(milliseconds)
         if self._dtype.char in _FIXED:
             self._rows["value"] = values
-            return Metrics(_ordered(self._rows, order).tobytes(), self._length)
-        return self._with_integers(_ordered(self._rows, order), _ordered(values, order))
+            return Metrics(self._rows.tobytes(), np.arange(1, len(values) + 1) * self._length)
+        return self._with_integers(values)
 
-    def _with_integers(self, rows: NDArray[np.void], values: NDArray[Any]) -> Metrics:
+    def _with_integers(self, values: NDArray[Any]) -> Metrics:
         """The rows with a varint of one to ten bytes behind each, and the length byte set accordingly."""
         words = _unsigned(values, is_long=self._is_long)
         lengths, digits = _digits(words)
         width = digits.shape[1]
         table = np.empty((len(words), self._length + width), np.uint8)
-        table[:, : self._length] = rows.view(np.uint8).reshape(len(words), self._length)
+        table[:, : self._length] = self._rows.view(np.uint8).reshape(len(words), self._length)
         table[:, self._length :] = digits
         table[:, 1] += lengths
+        ends = np.cumsum(lengths + self._length, dtype=np.int64)
         if (lengths == width).all():
-            return Metrics(table.tobytes(), self._length + width)
+            return Metrics(table.tobytes(), ends)
         used = np.arange(width) < lengths[:, None]
         keep = np.concatenate([np.ones((len(words), self._length), np.bool_), used], axis=1)
-        return Metrics(table[keep].tobytes(), np.cumsum(lengths + self._length, dtype=np.int64))
-
-
-def _ordered(rows: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:
-    return rows if order is None else rows[order]
+        return Metrics(table[keep].tobytes(), ends)
 
 
 def _unsigned(values: NDArray[Any], *, is_long: bool) -> NDArray[np.uint64]:

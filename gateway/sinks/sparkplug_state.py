@@ -27,6 +27,9 @@ _OBSERVED = {
 }
 """The datatype that a NumPy type calls for."""
 
+_TEXTS = {str, dict, type(None)}
+"""What travels in a metric for texts, or is null there."""
+
 _GROUP = np.zeros(max(Datatype) + 1, np.uint8)
 _GROUP[list(Datatype)] = [group(datatype) for datatype in Datatype]
 _RECENT = 32  # columns kept whole until their values are taken over
@@ -79,10 +82,16 @@ class TagState:
             kind = _OBSERVED[column.value.dtype.name]
             ids = np.unique(column.tag[self.strangers(column)]).tolist()
             changes = [self._retype(tag_id, kind) for tag_id in ids]
+        elif self._takes_all(column):
+            return False
         else:
             found = zip(column.tag.tolist(), definitions, column.value, strict=True)
             changes = [self._fit(tag_id, observed(value, definition.tag)) for tag_id, definition, value in found]
         return any(changes)
+
+    def _takes_all(self, column: Column) -> bool:
+        """Whether a column of objects has nothing but what metrics for texts take, and they are."""
+        return set(map(type, column.value)) <= _TEXTS and bool(self.takes_text(column).all())
 
     def _fit(self, tag_id: int, kind: Datatype | None) -> bool:
         if kind is None or _GROUP[self._types[tag_id]] == _GROUP[kind]:

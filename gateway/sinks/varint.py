@@ -19,3 +19,12 @@ def varint(value: int) -> bytes:
         value >>= _BITS
     out.append(value)
     return bytes(out)
+
+
+def read_varint(data: bytes, start: int) -> tuple[int, int]:
+    """The number that begins here, and where it ends."""
+    value, shift, pos = 0, 0, start
+    while data[pos] >= _MORE:
+        value |= (data[pos] & (_MORE - 1)) << shift
+        shift, pos = shift + _BITS, pos + 1
+    return value | data[pos] << shift, pos + 1

@@ -30,8 +30,10 @@ from gateway.sinks.latest import Latest
 from gateway.sinks.line_protocol import Series, SeriesRun, encode
 from gateway.sinks.message import Message
 from gateway.sinks.mqtt import Connection
-from gateway.sinks.sparkplug_data import Data, Run, encoded, loads
+from gateway.sinks.sparkplug_data import Data, encoded
+from gateway.sinks.sparkplug_loads import loads
 from gateway.sinks.sparkplug_metric import Definition
+from gateway.sinks.sparkplug_run import Run
 from gateway.sinks.sparkplug_state import TagState
 from gateway.status import JournalStatus
 from gateway.values import DataType, Tag
@@ -90,8 +92,8 @@ class Stages:
         """Metrics of Sparkplug by device."""
         sent = loads(self.batch, self._runs)
         found = [data for load in sent for data in encoded(load, self._state, historical=False)]
-        for load in sent:
-            self._state.told(load.run, load.column)
+        for run, column in (pair for load in sent for pair in load.each()):
+            self._state.told(run, column)
         return found
 
 

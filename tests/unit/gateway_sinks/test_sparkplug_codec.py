@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support_sinks import BAD, NOW, UNCERTAIN, tag
 
-from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, framed_texts, is_regular, payload
+from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, is_regular, metric_ends, payload, text_metrics
 from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, data_metric, observed, quality
 from gateway.sinks.sparkplug_schema import Datatype, Metric, Payload
 from gateway.sinks.varint import varint
@@ -49,14 +50,15 @@ def test_rows_are_the_bytes_of_protobuf(kind: str, data: st.DataObject) -> None:
     rows = Rows(np.array(aliases, np.int64), values.dtype, historical=historical)
     metrics = rows.encode(np.array(times, np.int64), values)
     assert metrics.data == expected(aliases, times, values, historical=historical)
+    assert metrics.ends.tolist() == metric_ends(metrics.data)
     order = data.draw(st.permutations(range(size)))
-    turned = rows.encode(np.array(times, np.int64), values, np.array(order, np.intp))
-    assert turned.data == expected(
-        [aliases[i] for i in order], [times[i] for i in order], values[order], historical=historical
-    )
-    cut = data.draw(st.integers(0, size))
-    assert metrics.part(0, cut) + metrics.part(cut, size) == metrics.data
-    assert metrics.part(0, cut) == expected(aliases[:cut], times[:cut], values[:cut], historical=historical)
+    cuts = data.draw(st.lists(st.integers(1, size - 1), unique=True)) if size > 1 else []
+    bounds = [0, *sorted(cuts), size]
+    for (first, last), part in zip(pairwise(bounds), metrics.sorted(np.array(order), bounds), strict=True):
+        places = order[first:last]
+        assert part == expected(
+            [aliases[i] for i in places], [times[i] for i in places], values[places], historical=historical
+        )
 
 
 @given(st.lists(st.tuples(ALIASES, TIMES, st.text(st.characters(codec="utf-8"), max_size=300))), st.booleans())
@@ -64,8 +66,19 @@ def test_texts_are_the_bytes_of_protobuf(samples: list[tuple[int, int, str]], hi
     aliases, times, texts = ([sample[i] for sample in samples] for i in range(3))
     late = {"is_historical": True} if historical else {}
     metrics = [Metric(alias=a, timestamp=t, string_value=text, **late) for a, t, text in samples]
-    ours = framed_texts(np.array(aliases, np.int64), np.array(times, np.int64), texts, historical=historical)
-    assert b"".join(ours) == Payload(metrics=metrics).SerializeToString()
+    ours = text_metrics(np.array(aliases, np.int64), np.array(times, np.int64), texts, historical=historical)
+    assert ours.data == Payload(metrics=metrics).SerializeToString()
+    assert ours.ends.tolist() == metric_ends(ours.data)
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.none() | st.binary(max_size=300)), min_size=1))
+def test_single_metrics_take_the_places_of_others(pairs: list[tuple[bytes, bytes | None]]) -> None:
+    before, after = [framed(one) for one, _ in pairs], [framed(o if n is None else n) for o, n in pairs]
+    places = [place for place, (_, new) in enumerate(pairs) if new is not None]
+    metrics = Metrics(b"".join(before), np.cumsum([len(one) for one in before]))
+    changed = metrics.replaced(places, (after[place] for place in places))
+    assert changed.data == b"".join(after)
+    assert changed.ends.tolist() == metric_ends(changed.data)
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 255))
@@ -85,10 +98,6 @@ def test_what_does_not_fit_the_rows_is_known() -> None:
     aliases = np.array([1 << 14, 1 << 21, 1 << 14, 1 << 14])
     times = np.array([1 << 35, 1 << 35, (1 << 35) - 1, 1 << 42])
     assert is_regular(aliases, times).tolist() == [True, False, False, False]
-
-
-def test_parts_of_rows_of_one_size_need_no_list_of_ends() -> None:
-    assert Metrics(b"aabbcc", 2).part(1, 3) == b"bbcc"
 
 
 def definition(data_type: DataType, **more: Any) -> Definition:

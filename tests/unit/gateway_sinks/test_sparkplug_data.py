@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_sinks import BAD, NOW, tag
 
-from gateway.sinks.sparkplug_data import Run, encoded, loads
+from gateway.sinks.sparkplug_data import Data, encoded
+from gateway.sinks.sparkplug_loads import loads
 from gateway.sinks.sparkplug_metric import Definition
+from gateway.sinks.sparkplug_run import Run
 from gateway.sinks.sparkplug_schema import Payload
 from gateway.sinks.sparkplug_state import TagState
 from gateway.values import Batch, Column, DataType
@@ -71,20 +74,28 @@ def as_batch(rows: list[Sample], *, historical: bool = False) -> Batch:
     return Batch(tuple(columns), (), (), 1, historical)
 
 
-def sent(batch: Batch, state: TagState) -> dict[int, list[Any]]:
-    """Metrics by tag in the order of the messages."""
+def messages(batch: Batch, state: TagState) -> Iterator[Data]:
+    """What is sent of a batch, each time with new runs."""
     runs = [Run([DEFINITIONS[i] for i in column.tag.tolist()]) for column in batch.columns]
-    found: dict[int, list[Any]] = defaultdict(list)
     for load in loads(batch, runs):
-        for data in encoded(load, state, historical=batch.historical):
-            metrics = Payload.FromString(data.metrics).metrics
-            assert len(metrics) == len(data.positions)
-            for metric in metrics:
-                tag_id = metric.alias - 16384
-                assert DEFINITIONS[tag_id].device == data.device
-                found[tag_id].append(metric)
+        yield from encoded(load, state, historical=batch.historical)
         if not batch.historical:
-            state.told(load.run, load.column)
+            for run, column in load.each():
+                state.told(run, column)
+
+
+def sent(batch: Batch, state: TagState) -> dict[int, list[Any]]:
+    """Metrics by tag in the order of the messages, each in the bytes of protobuf."""
+    tags = {p: t for column in batch.columns for p, t in zip(column.position.tolist(), column.tag.tolist(), strict=True)}
+    found: dict[int, list[Any]] = defaultdict(list)
+    for data in messages(batch, state):
+        payload = Payload.FromString(data.metrics)
+        assert payload.SerializeToString() == data.metrics
+        for metric, position in zip(payload.metrics, data.positions.tolist(), strict=True):
+            tag_id = metric.alias - 16384
+            assert tag_id == tags[position]
+            assert DEFINITIONS[tag_id].device == data.device
+            found[tag_id].append(metric)
     return found
 
 
@@ -120,6 +131,27 @@ def test_a_host_gets_every_value_of_every_tag_in_order(batches: list[list[Sample
             times = [row[3] for row in own]
             if times == sorted(times):
                 assert [value for value, _ in seen] == [repr(wire(i, v, s)) for i, v, s, _ in own]
+
+
+@settings(max_examples=60)
+@given(st.lists(samples(), min_size=1, unique_by=lambda row: row[0]))
+def test_a_device_gets_one_message_of_all_types_forward_in_time(rows: list[Sample]) -> None:
+    found = list(messages(as_batch(rows), fresh()))
+    assert sorted(data.device for data in found) == sorted({DEFINITIONS[row[0]].device for row in rows})
+    for data in found:
+        times = [metric.timestamp for metric in Payload.FromString(data.metrics).metrics]
+        assert times == sorted(times)
+
+
+@given(st.lists(samples(), min_size=1, max_size=25), st.integers(1, 300))
+def test_what_is_cut_for_a_broker_is_all_there(rows: list[Sample], largest: int) -> None:
+    for data in messages(as_batch(rows), fresh()):
+        parts = list(data.cut(largest))
+        assert b"".join(part.metrics for part in parts) == data.metrics
+        assert np.concatenate([part.positions for part in parts]).tolist() == data.positions.tolist()
+        for part in parts:
+            assert len(part.metrics) <= largest or len(part.positions) == 1
+            assert len(Payload.FromString(part.metrics).metrics) == len(part.positions)
 
 
 @settings(max_examples=40)
