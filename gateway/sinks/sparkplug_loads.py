@@ -1,4 +1,4 @@
-"""What of a batch can be sent together: all columns that overlap, cut where a tag has values in several of them."""
+"""What of a batch can be sent together: columns of the same records, cut where a tag has values in several of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from gateway.sinks.news import news, select
 from gateway.sinks.sparkplug_codec import FIRST_ALIAS
 from gateway.sinks.sparkplug_run import Run, Spread
 from gateway.values import Batch, Column
+
+_INDEX_BITS = 20  # of a position tell the place within its record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,21 @@ def _chosen(column: Column, run: Run, *, late: bool) -> tuple[Column, Run]:
 
 
 def _stretches(columns: Sequence[tuple[Column, Run]]) -> Iterator[list[tuple[Column, Run]]]:
-    """Columns whose positions overlap, together, in the order of the journal."""
+    """Columns of the same records, together, in the order of the journal."""
     together, end = list[tuple[Column, Run]](), -1
     for column, run in sorted((one for one in columns if len(one[0])), key=lambda one: int(one[0].position[0])):
-        if together and column.position[0] > end:
+        first, last = (column.position[[0, -1]] >> _INDEX_BITS).tolist()
+        if together and first > end:
             yield together
             together = []
         together.append((column, run))
-        end = max(end, int(column.position[-1]))
+        end = max(end, last)
     if together:
         yield together
 
 
 def _ordered(columns: Sequence[tuple[Column, Run]]) -> Iterator[Load]:
-    """One load of columns that overlap, or several where a tag has values in more than one of them."""
+    """One load of these columns, or several where a tag has values in more than one of them."""
     whole = _load(columns)
     cuts = _cuts(whole.columns, whole.spread.shared - FIRST_ALIAS)
     if not cuts:

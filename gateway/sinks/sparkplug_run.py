@@ -108,5 +108,5 @@ def _starts(devices: NDArray[np.intp]) -> Iterator[int]:
 
 def _shared(aliases: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     """What several runs have."""
-    every = np.sort(np.concatenate([np.unique(some) for some in aliases]))
-    return every[1:][np.diff(every) == 0]
+    every, counts = np.unique(np.concatenate([np.unique(some) for some in aliases]), return_counts=True)
+    return every[counts > 1]

@@ -86,7 +86,9 @@ def messages(batch: Batch, state: TagState) -> Iterator[Data]:
 
 def sent(batch: Batch, state: TagState) -> dict[int, list[Any]]:
     """Metrics by tag in the order of the messages, each in the bytes of protobuf."""
-    tags = {p: t for column in batch.columns for p, t in zip(column.position.tolist(), column.tag.tolist(), strict=True)}
+    tags = {
+        p: t for column in batch.columns for p, t in zip(column.position.tolist(), column.tag.tolist(), strict=True)
+    }
     found: dict[int, list[Any]] = defaultdict(list)
     for data in messages(batch, state):
         payload = Payload.FromString(data.metrics)

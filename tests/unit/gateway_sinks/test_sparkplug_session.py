@@ -153,6 +153,18 @@ async def test_a_message_that_the_broker_cannot_take_is_rejected_and_leaves_no_h
     assert host.history["Line1.Tempering/Process/Tag2"][-1] == 1.0
 
 
+async def test_a_value_that_the_broker_cannot_take_leaves_those_of_its_device_alone(world: World) -> None:
+    world.broker.manners.properties = b"\x27\x00\x00\x07\xd0"
+    await world.open(tag(1, data_type=DataType.STRING), tag(2))
+    texts = column(["x" * 700, "y" * 2000, "z" * 700], [1, 1, 1], dtype=object, position=[3, 5, 7])
+    with pytest.raises(Rejected) as caught:
+        await world.sink.write(batch(texts, column([1.0, 2.0], [2, 2], position=[4, 6])))
+    assert caught.value.positions == (5,)
+    history = world.listen().history
+    assert [len(str(text)) for text in history["Line1.Tempering/Process/Tag1"]] == [700, 700]
+    assert history["Line1.Tempering/Process/Tag2"] == [1.0, 2.0]
+
+
 async def test_births_that_the_broker_cannot_take_are_told(world: World) -> None:
     world.broker.manners.properties = b"\x27\x00\x00\x07\xd0"
     with pytest.raises(NotConnected, match=r"DBIRTH/conche/Line1\.Tempering: .*raise the broker's limit"):
