@@ -48,13 +48,19 @@ class _Bytes(Buffer):
 
 
 def _strict(data: Buffer) -> Any:
-    """As the library, less what it guesses: XML bodies, which it takes for absent, and lengths that are missing."""
+    """As the library, less what it guesses: XML bodies, which it takes for absent, and lengths that are missing.
+
+    A type 0 of another namespace, which the library takes for none, stays a type.
+    """
     ahead = data.copy()
-    ua_binary.nodeid_from_binary(ahead)
+    kind = ua_binary.nodeid_from_binary(ahead)
     encoding = ahead.read(1)[0]
-    if encoding > 1 or (encoding and ahead.read(4) == b"\xff\xff\xff\xff"):
+    size = ua_binary.Primitives.Int32.unpack(ahead) if encoding else 0
+    if encoding > 1 or size == -1:
         raise ValueError("a structure that the library does not read")
-    return _lenient(data)
+    value = _lenient(data)
+    is_type = kind.Identifier != 0 or kind.NamespaceIndex == 0
+    return value if is_type else ua.ExtensionObject(kind, ahead.read(max(size, 0)))
 
 
 _lenient = ua_binary.extensionobject_from_binary
@@ -155,7 +161,9 @@ def _same(ours: Any, theirs: Any) -> bool:
 
 def _same_structure(ours: Any, theirs: ua.ExtensionObject) -> bool:
     """Of a type that the library does not know: null, its bytes, or by a definition that only we have."""
-    if ours is None or "typeId" not in ours:
+    if ours is None:
+        return theirs.TypeId.is_null() and theirs.Body is None
+    if "typeId" not in ours:
         return True
     return (ours["body"] or "") == b64encode(theirs.Body or b"").decode()
 
