@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,7 +11,8 @@ import structlog
 from numpy.typing import NDArray
 
 from gateway.opcua.datatypes import DataTypes
-from gateway.opcua.decode import Part, decode_data
+from gateway.opcua.decode import Part
+from gateway.opcua.decoded import decoded
 from gateway.store.bodies import read_event, read_gap
 from gateway.store.record import INDEX_BITS, Kind, Record
 from gateway.values import Batch, Column, Event, Gap
@@ -22,40 +22,7 @@ log = structlog.get_logger(__name__)
 DataTypesOf = Callable[[str, int], DataTypes | None]
 """(source, sequence) -> what is known of the structures in this record."""
 
-_REMEMBERED_BYTES: Final = 16 << 20
-_OBJECT_BYTES: Final = 80  # of a value that is a Python object, a guess
 _LARGE: Final = 2_000  # values of a record that is left as it is: joining saves nothing, and sinks know its tags again
-
-
-class _Memory:
-    """The columns of records decoded last, bounded by bytes; a record is known by its identity, not by its number."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._known: OrderedDict[int, tuple[Record, tuple[Column, ...], int]] = OrderedDict()
-
-    def columns(self, record: Record, data_types: DataTypesOf) -> tuple[Column, ...]:
-        """Decode, or recall."""
-        known = self._known.get(id(record))
-        if known is not None and known[0] is record:
-            self._known.move_to_end(id(record))
-            return known[1]
-        columns = _decode(record, data_types)
-        self._keep(record, columns)
-        return columns
-
-    def _keep(self, record: Record, columns: tuple[Column, ...]) -> None:
-        size = len(record.body) + sum(map(_size, columns))
-        if size > self._max_bytes:
-            return
-        self._known[id(record)] = record, columns, size
-        self._bytes += size
-        while self._bytes > self._max_bytes:
-            self._bytes -= self._known.popitem(last=False)[1][2]
-
-
-_memory = _Memory(_REMEMBERED_BYTES)
 
 
 def to_batch(
@@ -67,7 +34,7 @@ def to_batch(
     """
     told = [_told(record) for record in records if record.kind is not Kind.DATA]
     return Batch(
-        columns=_columns([_memory.columns(record, data_types) for record in records if record.kind is Kind.DATA]),
+        columns=_columns([_decode(record, data_types) for record in records if record.kind is Kind.DATA]),
         events=tuple(one for one in told if isinstance(one, Event)),
         gaps=tuple(one for one in told if isinstance(one, Gap)),
         last=records[-1].sequence,
@@ -100,7 +67,7 @@ def _told(record: Record) -> Event | Gap:
 def _decode(record: Record, data_types: DataTypesOf) -> tuple[Column, ...]:
     base = record.sequence << INDEX_BITS
     types = data_types(record.source, record.sequence)
-    return tuple(_column(part, base) for part in decode_data(record.body, record.received, types))
+    return tuple(_column(part, base) for part in decoded(record.body, record.received, types))
 
 
 def _column(part: Part, base: int) -> Column:
@@ -140,8 +107,3 @@ def _concatenated(columns: Sequence[Column]) -> Column:
 
 def _pick(column: Column, mask: NDArray[np.bool_]) -> Column:
     return Column(column.position[mask], column.tag[mask], column.value[mask], column.status[mask], column.time[mask])
-
-
-def _size(column: Column) -> int:
-    arrays = (column.position, column.tag, column.value, column.status, column.time)
-    return sum(array.nbytes for array in arrays) + _OBJECT_BYTES * len(column) * column.value.dtype.hasobject

@@ -13,7 +13,7 @@ from asyncua import ua
 
 from gateway.contract import GatewayError
 from gateway.journal import Draft, Kind
-from gateway.opcua.decode import decode_data
+from gateway.opcua.decoded import decoded
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
 from gateway.opcua.marks import have_overflow
 from gateway.opcua.nodes import standard
@@ -309,7 +309,7 @@ class Publisher:
         batch.acknowledge.append((subscription.id, message.sequence))
 
     def _data(self, body: bytes, batch: _Batch) -> None:
-        parts = decode_data(body, batch.received)
+        parts = decoded(body, batch.received)
         count = sum(len(part.index) for part in parts)
         said = int.from_bytes(body[:4], "little", signed=True)
         if count != max(said, 0) or said >> INDEX_BITS > 0 or not self._marks.knows(parts):

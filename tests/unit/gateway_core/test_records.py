@@ -6,7 +6,7 @@ import numpy as np
 from support_records import doubles, draft, seen, values
 
 from gateway.journal import INDEX_BITS, Draft, Kind, Record
-from gateway.records import _Memory, to_batch, without
+from gateway.records import to_batch, without
 from gateway.store.bodies import event_body, gap_body
 from gateway.values import Event, Gap
 
@@ -62,7 +62,7 @@ def test_records_read_by_several_sinks_are_decoded_once(monkeypatch) -> None:
         calls.append(body)
         return ()
 
-    monkeypatch.setattr("gateway.records.decode_data", decode)
+    monkeypatch.setattr("gateway.opcua.decoded.decode_data", decode)
     records = [record(i, draft(i)) for i in range(3)]
     to_batch(records)
     to_batch(records[1:])
@@ -76,14 +76,6 @@ def test_large_records_stay_as_they_came_and_small_ones_are_joined() -> None:
     batch = to_batch([record(i, one) for i, one in enumerate([draft(1), draft(2), large, large, draft(3)])])
     assert [len(column) for column in batch.columns] == [2, 3_000, 3_000, 1]
     assert values([batch]) == [1, 2, *range(3_000), *range(3_000), 3]
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    memory = _Memory(100_000)
-    for i in range(100):
-        memory.columns(record(i, draft(*range(100))), lambda *_: None)
-    assert memory._bytes <= 100_000
-    assert memory._bytes == sum(size for _, _, size in memory._known.values())
 
 
 def test_without_takes_out_exactly_the_positions() -> None:
