@@ -12,8 +12,8 @@ import typer
 from pydantic import ValidationError
 
 from conche import logs
-from conche.config import plain
 from conche.failure import MISUSED, Failure
+from conche.phrases import plain
 from conche.places import Pki, Server
 
 if TYPE_CHECKING:  # the room is slow to import
@@ -36,14 +36,14 @@ _PASSWORD = "CONCHE_OPCUA_PASSWORD"  # noqa: S105 - the name of a variable
 def browse(  # noqa: PLR0913 - the arguments of a command
     url: Server,
     include: Annotated[
-        list[str] | None, typer.Argument(help="Patterns on browse paths below Objects: 'Machines/**', '**/Energy/*'.")
+        list[str] | None, typer.Argument(help="Patterns on browse paths below Objects: `Machines/**`, `**/Energy/*`.")
     ] = None,
     *,
     exclude: Annotated[list[str] | None, typer.Option(help="Patterns on browse paths to leave out.")] = None,
     user: Annotated[str, typer.Option(help=f"User name; the password is taken from {_PASSWORD}.")] = "",
     policy: Annotated[str, typer.Option(help="Security policy: best, None, Basic256Sha256, …")] = "best",
     mode: Annotated[str, typer.Option(help="Security mode: SignAndEncrypt or Sign.")] = "SignAndEncrypt",
-    monitor: Annotated[bool, typer.Option(help="Also ask how often the server would sample and send them.")] = False,
+    monitor: Annotated[bool, typer.Option("--monitor", help="Also ask how often the server would send them.")] = False,
     pki: Pki,
 ) -> None:
     """List the variables that an OPC UA server offers: browse path, NodeId, type, unit, access.

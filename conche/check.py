@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from conche.config import ConfigError, Finding, load
+from conche.kinds import Kind, kind_of
 from conche.scenario import load_study
 from conche.site import DEMO, load_gateway, load_model, load_site
 
-Loader = Callable[[Path, Mapping[str, str]], object]
+_LOADERS: Mapping[Kind, Callable[[Path, Mapping[str, str]], object]] = {
+    Kind.SITE: load_site,
+    Kind.GATEWAY: load_gateway,
+    Kind.SCENARIOS: load_study,
+    Kind.PLANT: load_model,
+}
 
 
 def check(
@@ -28,22 +34,11 @@ def check(
     findings: list[Finding] = []
     for file in files or [DEMO]:
         try:
-            kind, loader = kind_of(load(file, os.environ).data)
-            loader(file, os.environ)
+            kind = kind_of(load(file, os.environ).data) or Kind.SITE
+            _LOADERS[kind](file, os.environ)
         except ConfigError as error:
             findings.extend(error.findings)
         else:
             typer.echo(f"{file}: good ({kind})")
     if findings:
         raise ConfigError(dict.fromkeys(findings))
-
-
-def kind_of(data: Mapping[str, Any]) -> tuple[str, Loader]:
-    """What kind of file this is, by its keys, and what reads it."""
-    if "sources" in data or "sinks" in data:
-        return "gateway", load_gateway
-    if "scenarios" in data:
-        return "scenarios", load_study
-    if "stations" in data:
-        return "plant", load_model
-    return "site", load_site

@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 import yaml
 
+from conche.phrases import plain
+
 Place = tuple[str | int, ...]
 """Where something stands in a document: ("plant", "speed"), ("sinks", 0, "port")."""
 
@@ -21,7 +23,6 @@ _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _REFERENCE = re.compile(r"\$(?P<literal>\$)?\{(?P<inside>[^}]*)\}")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 _FILE = "_file"
-_PHRASES = {"Extra inputs are not permitted": "is not a setting here", "Field required": "is missing"}
 # The core schema of YAML 1.2: "no" and 06:00 are texts, 1e-3 is a number.
 _TYPES: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"~|null|Null|NULL|"), lambda _: None),
@@ -99,11 +100,6 @@ class Document:
             place = (*below, *problem.path)
             if not any(place[: len(one)] == one for one in known):
                 yield self.find(place, plain(problem.message))
-
-
-def plain(message: str) -> str:
-    """A library's standing phrases in the words of a person who edits a file."""
-    return _PHRASES.get(message) or message.removeprefix("Value error, ")
 
 
 def read_text(file: Path) -> str:
@@ -245,10 +241,14 @@ class Findings:
         try:
             document = load(file, environment, self._read)
         except ConfigError as error:
-            self._all.extend(error.findings)
-            return Document(file, {}, {(): 0}, (Finding(file, 0, (), ""),))
+            return self.refuse(file, error.findings)
         self._all.extend(document.findings)
         return document
+
+    def refuse(self, file: Path, why: Iterable[Finding]) -> Document:
+        """Keep why a file cannot be used; it counts as empty, and nothing more is said about it."""
+        self._all.extend(why)
+        return Document(file, {}, {(): 0}, (Finding(file, 0, (), ""),))
 
     def parse(self, document: Document, parse: Callable[[Any], T], error: type[Exception]) -> T | None:
         """Let a room parse a document; its `error` carries `problems`. None when it found any."""

@@ -20,8 +20,13 @@ def pki_folder() -> Path:
 
 
 Pki = Annotated[
-    Path, typer.Option(default_factory=pki_folder, help="Folder of certificates: pki in the state of a gateway.")
+    Path,
+    typer.Option(
+        default_factory=pki_folder,
+        show_default="var/gateway/pki",
+        help="Folder of certificates: pki in the state of a gateway.",
+    ),
 ]
 Server = Annotated[
-    str, typer.Argument(default_factory=plant_url, help="The server: opc.tcp://host:port. Without: the demo's.")
+    str, typer.Argument(default_factory=plant_url, show_default="the demo's", help="The server: opc.tcp://host:port.")
 ]

@@ -41,8 +41,6 @@ def run(
     with hold_state(site.state):
         check_ports(list(listeners(site)))
         parts = list(services(site, kind, os.environ))
-        if not parts:
-            raise Failure(f"{config} starts nothing: it has none of the sections broker, plant, gateway")
         if kind is BrokerKind.AMQTT:
             console.print("amqtt serves as the broker: MQTT 3.1.1, for the demo only. Install Mosquitto for more.")
         announce = partial(_announce, console, site, kind, begin)

@@ -19,6 +19,7 @@ from rich.table import Table
 from conche.config import Document, Findings
 from conche.executors import executor
 from conche.failure import Failure
+from conche.kinds import Kind, expect
 from conche.site import beside
 
 if TYPE_CHECKING:  # slow to import: other commands do not need them
@@ -78,7 +79,7 @@ def load_study(file: Path, environment: Mapping[str, str]) -> Study:
 def _study(file: Path, environment: Mapping[str, str], findings: Findings) -> Study | None:
     from plant_model import scenario, schema, spec  # noqa: PLC0415
 
-    document = findings.load(file, environment)
+    document = expect(Kind.SCENARIOS, findings.load(file, environment), findings)
     plant = _plant_document(document, environment, findings)
     if plant is None or findings.parse(plant, spec.parse, schema.SpecError) is None:
         return None
@@ -90,7 +91,7 @@ def _plant_document(document: Document, environment: Mapping[str, str], findings
     if not isinstance(plant, str):
         findings.add(document, ("plant",), "is missing: name the plant's file, such as ../plant/choco.yaml")
         return None
-    return findings.load(beside(document.file, Path(plant)), environment)
+    return expect(Kind.PLANT, findings.load(beside(document.file, Path(plant)), environment), findings)
 
 
 def with_options(study: Study, replications: int | None, seed: int | None) -> Study:

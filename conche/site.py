@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conche.config import Document, Findings, OwnProblem, ReadText, read_text
+from conche.kinds import Kind, expect
 
 if TYPE_CHECKING:  # the rooms are slow to import: each command takes what it needs
     from gateway.settings import GatewaySettings
@@ -85,6 +86,8 @@ def load_site(file: Path, environment: Mapping[str, str]) -> Site:
     gateway_file = beside(file, settings.gateway) if settings.gateway else None
     handed_down = {**environment, **exports(settings.state, settings.broker, plant)}
     gateway = _gateway(gateway_file, handed_down, findings) if gateway_file else None
+    if settings.broker is None and settings.plant is None and gateway_file is None:
+        findings.add(document, (), "starts nothing: it has none of the sections broker, plant, gateway")
     findings.settle()
     return Site(file, settings.state, settings.broker, plant, gateway_file, gateway)
 
@@ -137,7 +140,7 @@ def beside(file: Path, other: Path) -> Path:
 
 
 def _load_settings(file: Path, environment: Mapping[str, str], findings: Findings) -> tuple[Document, SiteSettings]:
-    document = findings.load(file, environment)
+    document = expect(Kind.SITE, findings.load(file, environment), findings)
     settings = findings.parse(document, _settings, _SiteError)
     return document, settings or _sections(document.data)
 
@@ -175,7 +178,8 @@ def _plant(
 def _model(file: Path, environment: Mapping[str, str], findings: Findings) -> PlantSpec | None:
     from plant_model import spec  # noqa: PLC0415
 
-    return findings.parse(findings.load(file, environment), spec.parse, spec.SpecError)
+    document = expect(Kind.PLANT, findings.load(file, environment), findings)
+    return findings.parse(document, spec.parse, spec.SpecError)
 
 
 def _gateway(
@@ -184,6 +188,5 @@ def _gateway(
     from gateway import reload, settings  # noqa: PLC0415
 
     parse = partial(reload.parse_change, running=running) if running else settings.parse
-    return findings.parse(
-        findings.load(file, environment), lambda data: parse(data, folder=file.parent), settings.SettingsError
-    )
+    document = expect(Kind.GATEWAY, findings.load(file, environment), findings)
+    return findings.parse(document, lambda data: parse(data, folder=file.parent), settings.SettingsError)

@@ -53,6 +53,7 @@ def list_(pki: Pki) -> None:
     rows = [_row(folder, entry) for entry in folder.entries()]
     for line in aligned([_COLUMNS, *rows]):
         typer.echo(line)
+    typer.echo(f"{len(rows)} certificates in {pki}", err=True)
 
 
 def _row(folder: TrustFolder, entry: Entry) -> tuple[str, ...]:

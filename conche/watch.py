@@ -23,7 +23,7 @@ _SPARKPLUG = "spBv1.0/"
 
 def watch(
     topic: Annotated[
-        list[str] | None, typer.Argument(help="Topic filters such as 'choco/+/#'. Without any: all.")
+        list[str] | None, typer.Argument(help="Topic filters such as `choco/+/#`. Without any: all.")
     ] = None,
     *,
     host: Annotated[str, typer.Option(help="The broker's address.")] = "127.0.0.1",
@@ -88,8 +88,9 @@ class Subscriber:
         try:
             self.client.connect(host, port, _KEEPALIVE_S)
         except OSError as error:
+            why = error.strerror or error
             raise Failure(
-                f"no MQTT broker answers on {host}:{port} ({error}): is it running? See --host, --port"
+                f"no MQTT broker answers on {host}:{port} ({why}): is it running? See --host, --port"
             ) from error
         self.client.loop_forever()
         if self._refused is not None:

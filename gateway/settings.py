@@ -86,6 +86,10 @@ def parse(data: Mapping[str, Any], folder: Path = Path()) -> GatewaySettings:
         problems = _found(error, data)
         raise SettingsError([*problems, *_further_problems(data, problems)]) from error
     problems = [Problem(path, message) for path, message in _problems(settings)]
+    if not settings.sources:
+        problems.append(
+            Problem(("sources",), "is missing: name a server, such as {name: line1, url: opc.tcp://host:4840}")
+        )
     if problems:
         raise SettingsError(problems)
     return settings

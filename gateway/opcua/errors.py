@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 BAD = 0x8000_0000
 _SEVERITY_AND_CODE = 0xFFFF_0000
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
 _SESSION_IS_GONE = frozenset(
     {
         ua.StatusCodes.BadSessionIdInvalid,
@@ -86,9 +90,18 @@ def translated(url: str) -> Iterator[None]:
     except TimeoutError as error:
         raise NoAnswer(f"{url} does not answer") from error
     except (OSError, ua.UaError, Malformed) as error:
-        raise NotConnected(f"{url}: {str(error) or type(error).__name__}") from error
+        raise NotConnected(f"{url}: {_cause(error)}") from error
     except Exception as error:
         raise NotConnected(f"{url} sends what cannot be understood: {type(error).__name__}: {error}") from error
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong with the link. A name with several addresses gives one error that lists those of all."""
+    if isinstance(error, socket.gaierror):
+        return "the name of the host is not known: correct the address"
+    if set(_NUMBER.findall(str(error))) == {str(errno.ECONNREFUSED)}:
+        return "nothing listens there: is the server running, are host and port right?"
+    return str(error) or type(error).__name__
 
 
 def fault(code: int) -> GatewayError:

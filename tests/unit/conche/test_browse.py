@@ -106,3 +106,8 @@ def test_a_server_without_security_is_asked_only_when_that_is_said(url, tmp_path
 
 def test_columns_stand_below_each_other():
     assert list(aligned([("A", "LONG"), ("longer", "b")])) == ["A       LONG", "longer  b"]
+
+
+def test_the_help_shows_patterns_with_their_asterisks():
+    shown = CliRunner().invoke(app, ["browse", "--help"], env={"COLUMNS": "120"}).stdout
+    assert "Machines/**, **/Energy/*" in shown

@@ -11,7 +11,6 @@ import yaml
 from support_plant import FILE
 from typer.testing import CliRunner
 
-from conche.check import kind_of
 from conche.config import ConfigError
 from conche.executors import executor
 from conche.failure import Failure
@@ -74,7 +73,6 @@ def test_a_run_prints_a_table_and_writes_one_page_that_needs_nothing_else(tmp_pa
 def test_every_shipped_file_is_good() -> None:
     assert {file.stem for file in SHIPPED} >= {"bottleneck", "machine_failures", "demand"}
     assert load_studies(SHIPPED, {}).keys() == set(SHIPPED)
-    assert kind_of({"scenarios": {}})[0] == "scenarios"
 
 
 def test_mistakes_are_told_with_file_line_and_path(tmp_path: Path) -> None:

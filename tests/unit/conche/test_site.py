@@ -173,8 +173,25 @@ def test_run_with_bad_settings_ends_with_2_and_starts_nothing(write, tmp_path, m
 def test_run_of_an_empty_site_is_a_clear_line(write, tmp_path, monkeypatch, capsys):
     file = write(f"state: {tmp_path}/var\n")
     code, _, err = run("run", str(file), monkeypatch=monkeypatch, capsys=capsys)
-    assert code == 1
-    assert err == f"conche: {file} starts nothing: it has none of the sections broker, plant, gateway\n"
+    assert code == 2
+    assert err == f"{file}:1: starts nothing: it has none of the sections broker, plant, gateway\n"
+    assert not (tmp_path / "var").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "words"),
+    [
+        ("run", "config/gateway/demo.yaml", "is a gateway's file: start it with `conche gateway {file}`"),
+        ("run", "config/plant/choco.yaml", "is a plant's file: name it in a site file, as plant.model"),
+        ("plant", "config/scenarios/demand.yaml", "is a file of scenarios: run it with `conche scenario run {file}`"),
+        ("gateway", "config/demo.yaml", "is a site file: start it with `conche run {file}`"),
+        ("scenario run", "config/demo.yaml", "is a site file: start it with `conche run {file}`"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_in_one_line(command, file, words, monkeypatch, capsys):
+    file = str(ROOT / file)
+    code, _, err = run(*command.split(), file, monkeypatch=monkeypatch, capsys=capsys)
+    assert (code, err) == (2, f"{file}: {words.format(file=file)}\n")
 
 
 @pytest.mark.parametrize("command", ["run", "plant", "gateway", "check", "browse", "watch"])

@@ -46,6 +46,11 @@ def believed(pki: Path) -> bool:
     return True
 
 
+def test_an_empty_folder_is_named(tmp_path):
+    listed = CliRunner().invoke(app, ["trust", "list", "--pki", str(tmp_path / "pki")])
+    assert listed.stderr == f"0 certificates in {tmp_path / 'pki'}\n"
+
+
 def test_a_certificate_goes_from_rejected_to_trusted_and_back(tmp_path):
     pki = tmp_path / "pki"
     thumbprint = shown(pki)

@@ -14,8 +14,8 @@ import pytest
 import typer.main
 from support_documents import PAGES, ROOT, Block, all_blocks, prose, rows
 
-from conche.check import kind_of
 from conche.config import load
+from conche.kinds import Kind, kind_of
 from conche.main import app
 from conche.scenario import load_study
 from conche.site import load_gateway, load_site
@@ -67,7 +67,7 @@ def test_every_example_of_settings_is_good(block: Block, tmp_path: Path) -> None
         secret.write_text("secret-enough\n")
     (tmp_path / "plant").symlink_to(ROOT / "config/plant")
     file.write_text(block.text)
-    if kind_of(load(file, Everything()).data)[0] == "scenarios":
+    if kind_of(load(file, Everything()).data) is Kind.SCENARIOS:
         file = tmp_path / "scenarios" / "example.yaml"  # beside config/plant
         file.parent.mkdir()
         file.write_text(block.text)
@@ -77,8 +77,7 @@ def test_every_example_of_settings_is_good(block: Block, tmp_path: Path) -> None
         assert load_site(file, Everything()).plant is not None
         return
     file.write_text(completed(block.text))
-    kind, _ = kind_of(load(file, Everything()).data)
-    assert kind == "gateway"
+    assert kind_of(load(file, Everything()).data) is Kind.GATEWAY
     load_gateway(file, Everything())
 
 

@@ -163,7 +163,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path
 
 
 async def test_a_port_where_nobody_listens_is_said(tmp_path: Path) -> None:
-    with pytest.raises(NotConnected, match="Connect call failed"):
+    with pytest.raises(NotConnected, match="nothing listens there: is the server running"):
         await Session.connect(open_to_all(f"opc.tcp://127.0.0.1:{free_port()}"), tmp_path)
 
 
