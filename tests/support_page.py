@@ -235,7 +235,9 @@ def fake_status() -> Status:
         (4, "stock-low", "sales@dairy.example", "Milk powder is below its reorder point: 11,980 kg", "waiting"),
         (1, "bulk-order", "nobody@nowhere.example", "Your order 10493: 75 cases White", "dead"),
     ):
-        status.mail.recent.append(Mail(now - minutes * 60 * 10**9, rule, to, subject, state, "550 no such user"))
+        status.mail.recent.append(
+            Mail(now - minutes * 60 * 10**9, rule, to, subject, state, "" if state == "sent" else "550 no such user")
+        )
     status.mail.sent, status.mail.waiting, status.mail.dead = 2, 1, 1
     return status
 

@@ -19,8 +19,9 @@ from gateway.values import DataType, Tag
 MOST_STRIPS = 6
 """Strips that a chart takes; with more of them none can be read."""
 
-_COLOURS = ("#3f8fd2", "#d98532", "#35a07c", "#b667a6", "#8a8f2f", "#7b7fd0")
-_GREY, _LINE = "#8593a0", "rgba(133,147,160,0.22)"
+# One palette for both themes: each colour stands out 4 : 1 from the white surface and from the dark one.
+_COLOURS = ("#2f82c8", "#b76c22", "#2f8e6e", "#b361a2", "#7e832b", "#7276cd")
+_GREY, _LINE = "#70808f", "rgba(133,147,160,0.22)"
 _HIDDEN = {"silent": True, "tooltip": {"show": False}, "lineStyle": {"opacity": 0}}
 _TOOLTIP = {
     "trigger": "axis",

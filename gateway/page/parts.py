@@ -264,7 +264,7 @@ class Table(Many[tuple[Cell, ...]]):
     """A table whose cells change one by one; it scrolls by itself, the page stays where it is."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        with box("div", "scroll"), box("table"):
+        with box("div", "scroll"), box("table").style(f"--columns: {len(columns)}"):
             with box("thead"), box("tr"):
                 for column in columns:
                     text("th", words=column)
@@ -292,6 +292,7 @@ class TopBar(Part[Header]):
         self._title.set_text(what.title)
         self._health.show(what.health)
         self._reasons.set_text(what.health.detail)
+        point_out(self._reasons, what.health.detail)
         self._links.show(what.lamps)
         self._clock.set_text(what.clock)
         self._speed.set_text(what.speed)

@@ -12,8 +12,8 @@ from gateway.page.courses import Courses
 from gateway.page.model import Model, Stock
 from gateway.page.parts import Finding, KpiTile, Lamp, Many, StationCard, StockBar, Table, TopBar, box, text
 from gateway.page.trends import TrendPanel
+from gateway.page.view import View
 from gateway.page.wish import THEMES, Wish
-from gateway.sinks.latest import Latest
 from gateway.values import Tag
 
 _THEME_ICONS = {"auto": "brightness_auto", "dark": "dark_mode", "light": "light_mode"}
@@ -22,7 +22,7 @@ _THEME_ICONS = {"auto": "brightness_auto", "dark": "dark_mode", "light": "light_
 class Screen:
     """Made inside a page of NiceGUI; `show`, `offer` and `draw` may be called from anywhere in the event loop."""
 
-    def __init__(self, courses: Courses | None, latest: Latest, wish: Wish) -> None:
+    def __init__(self, courses: Courses | None, view: View, wish: Wish) -> None:
         self._wish = wish
         self._dark = ui.dark_mode(THEMES[wish.theme])
         self._top = TopBar()
@@ -32,7 +32,7 @@ class Screen:
         with box("div", "board"):
             self._kpis = Many(box("section", "kpis"), KpiTile)
             self._stations = Many(box("section", "line"), StationCard)
-            self._trends = TrendPanel(courses, latest, wish, self._remember)
+            self._trends = TrendPanel(courses, view, wish, self._remember)
             self._stocks = self._stock_panel()
             self._connections_panel()
             self._mails_panel()

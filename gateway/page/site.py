@@ -22,7 +22,7 @@ from gateway.page.wish import read_wish
 RECONNECT_S = 10.0
 """How long a browser that lost its connection finds its page as it was; after that it loads it anew."""
 
-_PRIMARY = "#4d7fa6"
+_PRIMARY = "#46759a"
 _STYLE = Path(__file__).with_name("page.css")
 _SITE = "gateway.page.site"  # key in the ASGI scope
 
@@ -32,13 +32,13 @@ class Site:
 
     def __init__(self, settings: PageSettings, view: View) -> None:
         self.title = settings.title
-        self.latest = view.latest
+        self.view = view
         self.refresher = Refresher(view, settings)
 
     def adjust(self, settings: PageSettings, view: View) -> None:
         """Show this from now on; open browsers load the page anew."""
         self.title = settings.title
-        self.latest = view.latest
+        self.view = view
         self.refresher.adjust(view, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +81,6 @@ async def _index(request: Request, client: Client) -> None:
     client.title = site.title
     await site.refresher.prepare()
     with client:
-        screen = Screen(site.refresher.courses, site.latest, read_wish(request.query_params))
+        screen = Screen(site.refresher.courses, site.view, read_wish(request.query_params))
     site.refresher.add(screen)
     client.on_delete(lambda: site.refresher.remove(screen))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from gateway.health import UP
 from gateway.page import text
 from gateway.page.model import Cell, Rows, State
 from gateway.page.tone import Tone
@@ -83,18 +84,21 @@ def mail_summary(status: MailStatus) -> str:
 
 def silent(status: Status) -> Rows:
     """One row a tag that does not deliver, at its server or at a sink; behind them what is gone or incomplete."""
-    everything = (*_reasons(status), *_remarks(status))
+    away = ((source.name, {"all": source.connection.reason}) for source in _away(status))
+    everything = (*away, *_reasons(status), *_remarks(status))
     found = ((path, where, why) for where, reasons in everything for path, why in reasons.items())
     return tuple((Cell(path), Cell(where), Cell(why, detail=why)) for path, where, why in islice(found, MOST_ROWS))
 
 
 def silent_summary(status: Status) -> State:
     """How many tags do not deliver."""
+    away = [f"all of {source.name}" for source in _away(status)]
     count = sum(len(reasons) for _, reasons in _reasons(status))
-    if not count:
+    if not (away or count):
         return State("every tag delivers", Tone.GOOD)
-    more = f", the first {MOST_ROWS} shown" if count > MOST_ROWS else ""
-    return State(f"{count:,} {'tag' if count == 1 else 'tags'}{more}", Tone.WARN)
+    counted = [f"{count:,} {'tag' if count == 1 else 'tags'}"] if count else []
+    more = [f"the first {MOST_ROWS} shown"] if count > MOST_ROWS else []
+    return State(", ".join([*away, *counted, *more]), Tone.WARN)
 
 
 def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
@@ -147,17 +151,23 @@ def _sink(sink: SinkStatus, now: int) -> tuple[Cell, ...]:
 
 
 def _mail(mail: Mail, now: int) -> tuple[Cell, ...]:
+    told = " · ".join(filter(None, (mail.reason, mail.subject)))  # nobody can point at something on a phone
     return (
         Cell(text.day_and_clock(mail.time, now)),
         Cell(mail.state, _MAIL_TONES.get(mail.state, Tone.NONE), mail.reason),
         Cell(mail.rule),
         Cell(mail.to, detail=mail.to),
-        Cell(mail.subject, detail=mail.subject),
+        Cell(told, detail=told),
     )
 
 
+def _away(status: Status) -> list[SourceStatus]:
+    """Servers that deliver nothing at all."""
+    return [source for source in status.sources.values() if source.connection.link not in UP]
+
+
 def _reasons(status: Status) -> Iterator[tuple[str, dict[str, str]]]:
-    yield from ((source.name, source.silent) for source in status.sources.values())
+    yield from ((source.name, source.silent) for source in status.sources.values() if source.connection.link in UP)
     yield from ((sink.name, sink.refused) for sink in status.sinks.values())
 
 

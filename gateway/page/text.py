@@ -99,7 +99,8 @@ def _plain(tag: Tag, value: object) -> str:
         return _enum_text(tag.enum, int(value))
     if tag.data_type is DataType.BOOLEAN:
         return "yes" if value else "no"
-    return f"{value:,.0f}" if tag.data_type in _INTEGERS else figure(value)
+    is_count = tag.data_type in _INTEGERS or (tag.unit in NO_UNIT and value.is_integer())
+    return f"{value:,.0f}" if is_count else figure(value)
 
 
 def _enum_text(texts: tuple[str, ...], value: int) -> str:

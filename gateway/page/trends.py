@@ -13,8 +13,8 @@ from gateway.contract import GatewayError
 from gateway.page import chart
 from gateway.page.courses import POINTS, Courses, step_s
 from gateway.page.parts import box, text
+from gateway.page.view import View
 from gateway.page.wish import WINDOWS, Wish
-from gateway.sinks.latest import Latest
 from gateway.values import Tag
 
 FIRST_STRIPS = 3
@@ -27,8 +27,8 @@ log = structlog.get_logger(__name__)
 class TrendPanel:
     """Asks the historian for what is chosen, as often as the picture can change."""
 
-    def __init__(self, courses: Courses | None, latest: Latest, wish: Wish, tell: Callable[[Wish], None]) -> None:
-        self._courses, self._latest = courses, latest
+    def __init__(self, courses: Courses | None, view: View, wish: Wish, tell: Callable[[Wish], None]) -> None:
+        self._courses, self._view = courses, view
         self._wish, self._tell = wish, tell
         self._tags: dict[int, Tag] = {}
         self._drawn = 0
@@ -38,8 +38,9 @@ class TrendPanel:
                 self._note = text("span", "note", "" if courses else "no historian is configured")
                 self._windows = ui.toggle(WINDOWS, value=wish.window_s).on("update:model-value", self._choose)
                 self._windows.props("dense unelevated no-caps")
-                self._select = ui.select({}, multiple=True).on("update:model-value", self._choose)
-                self._select.props(f"dense outlined options-dense max-values={chart.MOST_STRIPS}").classes("tags")
+                self._select = ui.select({}, multiple=True, with_input=True).on("update:model-value", self._choose)
+                self._select.props(f'dense outlined options-dense max-values={chart.MOST_STRIPS} aria-label="tags"')
+                self._select.classes("tags")
             self._chart = ui.echart({}).classes("chart")
 
     def offer(self, tags: Sequence[Tag]) -> None:
@@ -68,7 +69,8 @@ class TrendPanel:
 
     async def _strip(self, courses: Courses, tag_id: int, now: int) -> chart.Strip:
         series = await courses.get(tag_id, self._wish.window_s, POINTS, now)
-        return chart.Strip(self._tags[tag_id], series, self._latest.get(tag_id))
+        tag = self._tags[tag_id]
+        return chart.Strip(tag, series, self._view.present(tag))
 
     def _chosen(self) -> list[int]:
         return [tag_id for tag_id in self._select.value or [] if tag_id in self._tags]

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.contract import Catalogue
-from gateway.sinks.latest import Latest
+from gateway.health import UP
+from gateway.sinks.latest import Latest, Value
 from gateway.status import Status
+from gateway.values import Tag
 
 
 class Series(Protocol):
@@ -55,3 +57,12 @@ class View:
     catalogue: Catalogue
     latest: Latest
     trend: Query | None = None  # None = no historian, no trends
+
+    def is_away(self, tag: Tag) -> bool:
+        """Whether the server of a tag is away: its latest value is its last word, not the present."""
+        source = self.status.sources.get(tag.source)
+        return source is not None and source.connection.link not in UP
+
+    def present(self, tag: Tag) -> Value | None:
+        """What a tag shows at this moment; None where that is not known."""
+        return None if self.is_away(tag) else self.latest.get(tag.id)

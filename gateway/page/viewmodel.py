@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from gateway.health import UP, Verdict, health
+from gateway.health import Verdict, health
 from gateway.page import tables, text
 from gateway.page.model import Header, Kpi, Model, State, Station, Stock, Unit
 from gateway.page.plan import Place, Plan
@@ -26,13 +26,13 @@ _FULL = 1.25  # a bar without a range is this much longer than what it must show
 
 def view_model(view: View, plan: Plan, settings: PageSettings, courses: Courses, now: int) -> Model:
     """The whole page but for its charts. `now` in Unix nanoseconds."""
-    status, latest = view.status, view.latest
-    sinks = [sink for name, sink in status.sinks.items() if name != latest.name]
+    status = view.status
+    sinks = [sink for name, sink in status.sinks.items() if name != view.latest.name]
     return Model(
         _header(view, plan, settings, now),
-        tuple(_station(place, status, latest, settings.line.tones) for place in plan.stations),
-        tuple(_stock(place, status, latest) for place in plan.stocks),
-        tuple(_kpi(kpi, tag, status, latest, courses) for kpi, tag in plan.kpis),
+        tuple(_station(place, view, settings.line.tones) for place in plan.stations),
+        tuple(_stock(place, view) for place in plan.stocks),
+        tuple(_kpi(kpi, tag, view, courses) for kpi, tag in plan.kpis),
         tables.servers(status.sources.values(), now),
         tables.sinks(sinks, now),
         tables.settings(status.settings, now),
@@ -66,7 +66,8 @@ def _health(status: Status) -> State:
     return State(verdict.verdict.value, _VERDICT_TONES[verdict.verdict], "; ".join(verdict.reasons))
 
 
-def _station(place: Place, status: Status, latest: Latest, tones: Mapping[str, Tone]) -> Station:
+def _station(place: Place, view: View, tones: Mapping[str, Tone]) -> Station:
+    latest = view.latest
     units = tuple(_unit(unit, latest, tones) for unit in place.units)
     state = _state(place, latest, tones) if "state" in place.tags else _summary(units)
     oee = _last(latest, place.tags.get("oee"))
@@ -79,7 +80,7 @@ def _station(place: Place, status: Status, latest: Latest, tones: Mapping[str, T
         _text(place, "speed", latest),
         _text(place, "oee", latest),
         _share(text.number(oee), 100.0),
-        _is_stale(status, anything),
+        view.is_away(anything),
         units,
     )
 
@@ -110,8 +111,8 @@ def _summary(units: Sequence[Unit]) -> State:
     return State(first.text if count == len(units) else f"{count} of {len(units)} {first.text}", tone, first.detail)
 
 
-def _stock(place: Place, status: Status, latest: Latest) -> Stock:
-    tag = place.tags["level"]
+def _stock(place: Place, view: View) -> Stock:
+    latest, tag = view.latest, place.tags["level"]
     level, limit, coming = (text.number(_last(latest, place.tags.get(part))) for part in ("level", "limit", "on_order"))
     full = tag.high if tag.high > 0 else _FULL * max(level, limit, 1.0)
     share = _share(level, full)
@@ -121,9 +122,9 @@ def _stock(place: Place, status: Status, latest: Latest) -> Stock:
         share,
         _share(limit, full) if limit > 0 else -1.0,
         min(_share(coming, full), 1.0 - share),
-        f"+{text.with_unit(text.figure(coming), tag.unit)}" if coming > 0 else "",
+        f"+{_text(place, 'on_order', latest)}" if coming > 0 else "",
         _stock_state(level, limit, coming),
-        _is_stale(status, tag),
+        view.is_away(tag),
     )
 
 
@@ -135,8 +136,8 @@ def _stock_state(level: float, limit: float, coming: float) -> State:
     return State("low, ordered", Tone.WAIT) if coming > 0 else State("low", Tone.WARN)
 
 
-def _kpi(kpi: KpiSettings, tag: Tag | None, status: Status, latest: Latest, courses: Courses) -> Kpi:
-    value = text.number(_last(latest, tag))
+def _kpi(kpi: KpiSettings, tag: Tag | None, view: View, courses: Courses) -> Kpi:
+    value = text.number(_last(view.latest, tag))
     course = [*courses.get(tag.id, ()), value] if tag else []
     change = value - course[0] if course else math.nan
     return Kpi(
@@ -146,7 +147,7 @@ def _kpi(kpi: KpiSettings, tag: Tag | None, status: Status, latest: Latest, cour
         _change_text(change, kpi),
         _change_tone(change, kpi),
         spark_points(course),
-        _is_stale(status, tag),
+        tag is not None and view.is_away(tag),
     )
 
 
@@ -192,8 +193,3 @@ def _text(place: Place, part: str, latest: Latest) -> str:
 
 def _share(value: float, full: float) -> float:
     return min(max(value / full, 0.0), 1.0) if math.isfinite(value) else 0.0
-
-
-def _is_stale(status: Status, tag: Tag | None) -> bool:
-    source = status.sources.get(tag.source) if tag else None
-    return source is not None and source.connection.link not in UP

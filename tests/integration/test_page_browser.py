@@ -111,7 +111,32 @@ def test_a_phone_scrolls_in_one_direction_only(browser: Browser, url: str) -> No
     page.goto(url)
     expect_life(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    hidden = "[...document.querySelectorAll('.scroll')].filter(table => table.scrollWidth > table.clientWidth).length"
+    assert page.evaluate(hidden) == 0
+    expect(page.get_by_text("connection refused by 127.0.0.1:1883, next try in 4 s", exact=True)).to_be_visible()
     page.close()
+
+
+def test_on_paper_it_is_light_and_has_no_buttons(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}/?theme=dark")
+    expect_life(page)
+    colour = "getComputedStyle(document.querySelector('.card')).backgroundColor"
+    assert page.evaluate(colour) == "rgb(24, 31, 38)"
+    page.emulate_media(media="print")
+    assert page.evaluate(colour) == "rgb(255, 255, 255)"
+    expect(page.get_by_role("button", name="theme")).to_be_hidden()
+    page.close()
+
+
+def test_tags_are_found_by_typing_and_chosen_by_keyboard(wall: Page) -> None:
+    wall.get_by_role("combobox", name="tags").focus()
+    wall.keyboard.type("moist")
+    expect(wall.get_by_role("option")).to_have_text(["Conching · Moisture"])
+    wall.keyboard.press("ArrowDown")
+    wall.keyboard.press("Enter")
+    expect(wall.locator(".tags")).to_contain_text("Tags (4)")
+    expect(wall).to_have_url(re.compile(r"tags=\d+,\d+,\d+,\d+&"))
 
 
 def test_the_browser_asks_nobody_else(browser: Browser, url: str) -> None:

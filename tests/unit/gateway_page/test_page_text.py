@@ -10,7 +10,7 @@ from gateway.page import text
 from gateway.sinks.latest import Value
 from gateway.values import DataType, Tag
 
-BAD, UNCERTAIN = 0x80000000, 0x40000000
+GOOD, BAD, UNCERTAIN = 0, 0x80000000, 0x40000000
 
 
 def tag(kind: DataType, **more: object) -> Tag:
@@ -55,9 +55,16 @@ def test_a_value_is_written_by_its_type(kind: DataType, more: dict[str, object],
     assert text.value_text(tag(kind, **more), Value(value, 0, 1)) == written
 
 
+def test_what_is_counted_has_no_decimals() -> None:
+    pieces = Tag(1, "plant", "n", ("OnOrder",), DataType.DOUBLE, "1")
+    assert text.value_text(pieces, Value(16.0, GOOD, 1)) == "16"
+    assert text.value_text(pieces, Value(1.25, GOOD, 1)) == "1.25"
+    assert text.value_text(tag(DataType.DOUBLE, unit="kg"), Value(16.0, GOOD, 1)) == "16.0"
+
+
 def test_a_bad_value_is_no_value_and_an_uncertain_one_is_marked() -> None:
     assert text.value_text(tag(DataType.DOUBLE), Value(1.0, BAD, 1)) == text.NOTHING
-    assert text.value_text(tag(DataType.DOUBLE), Value(1.0, UNCERTAIN, 1)) == "1.00 ?"
+    assert text.value_text(tag(DataType.DOUBLE), Value(1.5, UNCERTAIN, 1)) == "1.50 ?"
     assert text.value_text(tag(DataType.DOUBLE), None) == text.NOTHING
     assert math.isnan(text.number(Value(1.0, BAD, 1)))
     assert math.isnan(text.number(Value("Milk", 0, 1)))

@@ -131,6 +131,8 @@ async def test_tables_tell_who_is_behind_what_was_sent_and_what_is_silent(gatewa
     assert [cell.text for cell in sparkplug[1:5]] == ["waiting", "1,848,114", "23,456", "0"]
     assert "connection refused" in sparkplug[-1].text
     assert [row[1].text for row in model.mails] == ["dead", "waiting", "sent", "sent"]
+    assert model.mails[0][-1].text == f"{gateway.status.mail.recent[-1].reason} · Your order 10493: 75 cases White"
+    assert model.mails[-1][-1].text == "Sugar is below its reorder point: 21,940 kg"
     assert model.mail_summary == "2 sent · 1 waiting · 1 given up"
     assert model.silent[0][2].text.startswith("BadWaitingForInitialData")
     assert model.silent_summary.text == "2 tags"
@@ -146,6 +148,22 @@ async def test_long_lists_are_cut_and_say_so(gateway: FakeGateway) -> None:
     model = model_of(gateway)
     assert len(model.silent) == 200
     assert model.silent_summary.text == "5,000 tags, the first 200 shown"
+
+
+async def test_of_a_server_that_is_away_no_tag_delivers(gateway: FakeGateway) -> None:
+    gateway.status.sources["plant"].connection.become(Link.WAITING, "nothing listens there")
+    model = model_of(gateway)
+    assert [[cell.text for cell in row] for row in model.silent] == [["all", "plant", "nothing listens there"]]
+    assert (model.silent_summary.text, model.silent_summary.tone) == ("all of plant", Tone.WARN)
+    gateway.status.sinks["influx"].refused["a/b"] = "no template"
+    assert model_of(gateway).silent_summary.text == "all of plant, 1 tag"
+
+
+async def test_the_last_word_of_a_server_that_is_away_is_not_the_present(gateway: FakeGateway) -> None:
+    tag = gateway.catalogue.find("Warehouse/Beans/Level")
+    assert gateway.view.present(tag) == gateway.latest.get(tag.id)
+    gateway.status.sources["plant"].connection.become(Link.WAITING, "nothing listens there")
+    assert gateway.view.present(tag) is None
 
 
 async def test_a_failing_journal_is_seen(gateway: FakeGateway) -> None:
