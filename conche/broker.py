@@ -17,6 +17,7 @@ import structlog
 from conche import lifeline, logs
 
 HOST = "127.0.0.1"
+_SIGNALLED = 128  # with the signal's number on top: the exit code of what a signal ended, as shells say it
 _PLACES = (os.defpath, "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")  # Debian's PATH has no sbin for users
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,8 @@ def _run_mosquitto(port: int, state: Path) -> int:
     ) as mosquitto:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: mosquitto.terminate())
-        return mosquitto.wait()
+        code = mosquitto.wait()
+    return code if code >= 0 else _SIGNALLED - code
 
 
 def _run_amqtt(port: int) -> int:

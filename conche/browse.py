@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from conche import logs
 from conche.failure import MISUSED, Failure
 from conche.phrases import plain
-from conche.places import Pki, Server
+from conche.places import Pki, plant_url
 
 if TYPE_CHECKING:  # the room is slow to import
     from gateway.opcua.probe import Offer
@@ -34,14 +34,17 @@ _PASSWORD = "CONCHE_OPCUA_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def browse(  # noqa: PLR0913 - the arguments of a command
-    url: Server,
+    url: Annotated[str, typer.Argument(show_default="the demo's", help="The server: opc.tcp://host:port.")] = "",
     include: Annotated[
         list[str] | None, typer.Argument(help="Patterns on browse paths below Objects: `Machines/**`, `**/Energy/*`.")
     ] = None,
     *,
     exclude: Annotated[list[str] | None, typer.Option(help="Patterns on browse paths to leave out.")] = None,
     user: Annotated[str, typer.Option(help=f"User name; the password is taken from {_PASSWORD}.")] = "",
-    policy: Annotated[str, typer.Option(help="Security policy: best, None, Basic256Sha256, …")] = "best",
+    policy: Annotated[
+        str,
+        typer.Option(show_default="best; None for the demo's", help="Security policy: best, None, Basic256Sha256, …"),
+    ] = "",
     mode: Annotated[str, typer.Option(help="Security mode: SignAndEncrypt or Sign.")] = "SignAndEncrypt",
     monitor: Annotated[bool, typer.Option("--monitor", help="Also ask how often the server would send them.")] = False,
     pki: Pki,
@@ -55,8 +58,11 @@ def browse(  # noqa: PLR0913 - the arguments of a command
 
     logs.configure(logs.Level.ERROR)
     password = os.environ.get(_PASSWORD, "") if user else ""
+    policy = policy or ("best" if url else "None")  # of the demo, as in its gateway's file
     security = {"policy": policy, "mode": mode, "user": user, "password": password}
-    settings = _settings({"url": url, "security": security, "include": include or ["**"], "exclude": exclude or []})
+    settings = _settings(
+        {"url": url or plant_url(), "security": security, "include": include or ["**"], "exclude": exclude or []}
+    )
     try:
         rows = asyncio.run(_discover(settings, pki, monitor=monitor))
     except GatewayError as error:

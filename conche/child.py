@@ -120,8 +120,10 @@ def next_pause(pause: float, lived_s: float) -> float:
 
 
 def describe(code: int) -> str:
-    """How a process ended, in words."""
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    """How a process ended, in words; above 128 it tells how its own child did."""
+    number = -code if code < 0 else code - 128
+    known = number in signal.valid_signals() and number > 0
+    return f"was ended by {signal.Signals(number).name}" if known else f"ended with exit code {code}"
 
 
 def tail(log: Path) -> str:

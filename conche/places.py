@@ -27,6 +27,3 @@ Pki = Annotated[
         help="Folder of certificates: pki in the state of a gateway.",
     ),
 ]
-Server = Annotated[
-    str, typer.Argument(default_factory=plant_url, show_default="the demo's", help="The server: opc.tcp://host:port.")
-]

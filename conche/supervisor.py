@@ -55,7 +55,7 @@ async def _until_ready(child: Child, say: Say) -> None:
         async with asyncio.timeout(_STILL_STARTING_S):
             await child.ready.wait()
     except TimeoutError:
-        say(f"{name} is still starting: {child.service.log}")
+        say(f"{name} is still starting, see {child.service.log}")
     try:
         async with asyncio.timeout(patience_s):
             await child.ready.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AsyncExitStack
+from socket import socket
 
 import structlog
 
@@ -16,7 +17,7 @@ from gateway.notify.texts import Texts
 from gateway.opcua.settings import SourceSettings
 from gateway.opcua.source import OpcUaSource
 from gateway.outlets import Outlets, make_sink
-from gateway.page.server import WebServer
+from gateway.page.server import WebServer, listen
 from gateway.page.view import View
 from gateway.reload import Fate, Plan, chosen, gone, plan, trends_from
 from gateway.rules.engine import RuleEngine
@@ -53,6 +54,9 @@ class Gateway:
         settings = self.settings
         sinks = [make_sink(sink, self._naming, settings.state) for sink in settings.sinks]
         await self._open_journal()
+        listener = self._opened.enter_context(
+            listen(settings.page)
+        )  # first: one that cannot start disturbs no client of another
         await self._open_mails()
         self._rules = RuleEngine("rules", settings.rules, settings.contacts, self._mails, self._texts())
         for sink in (*sinks, self._rules, self._latest):
@@ -61,7 +65,7 @@ class Gateway:
         await self._retire()
         for source in settings.sources:
             self._listen(source)
-        await self._serve_page()
+        await self._serve_page(listener)
 
     async def run(self) -> None:
         """Until cancelled. A part that ends by itself is a defect, and ends the gateway with its error."""
@@ -143,8 +147,8 @@ class Gateway:
         if todo.notify:
             await self._mails.adjust(make_notifier(settings.notify), settings.notify)
 
-    async def _serve_page(self) -> None:
-        self._web = WebServer(self.settings.page, self._view())
+    async def _serve_page(self, listener: socket) -> None:
+        self._web = WebServer(self.settings.page, self._view(), listener)
         self._opened.push_async_callback(self._web.stop)
         await self._web.start()
 

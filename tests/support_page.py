@@ -14,7 +14,7 @@ from time import time_ns
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.page.server import WebServer
+from gateway.page.server import WebServer, listen
 from gateway.page.settings import PageSettings
 from gateway.page.view import View
 from gateway.sinks.latest import Latest
@@ -245,7 +245,7 @@ def fake_status() -> Status:
 async def run(settings: PageSettings) -> None:
     gateway = FakeGateway()
     await gateway.give_all()
-    server = WebServer(settings, gateway.view)
+    server = WebServer(settings, gateway.view, listen(settings))
     await server.start()
     print(server.url, flush=True)  # noqa: T201
     stop = asyncio.Event()

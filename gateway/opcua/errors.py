@@ -34,6 +34,12 @@ _SESSION_IS_GONE = frozenset(
     }
 )
 
+_LOGIN_ADVICE = {
+    ua.StatusCodes.BadIdentityTokenInvalid: "Name a user and its password, or choose another policy",
+    ua.StatusCodes.BadIdentityTokenRejected: "Name a user and its password, or choose another policy",
+    ua.StatusCodes.BadUserAccessDenied: "Correct user and password",
+}
+
 
 def is_bad(code: int) -> bool:
     """Whether a StatusCode is bad: the top bit says so (OPC 10000-4, 7.39)."""
@@ -52,6 +58,14 @@ class ServiceFault(GatewayError):  # noqa: N818 - named as OPC UA names it
     def __init__(self, code: int) -> None:
         super().__init__(in_words(code))
         self.code = code
+
+
+class LoginRefused(ServiceFault):
+    """The server does not let this user in."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.args = (" ".join((in_words(code), _LOGIN_ADVICE[code])),)
 
 
 class NoAnswer(NotConnected):
@@ -102,6 +116,11 @@ def _cause(error: Exception) -> str:
     if set(_NUMBER.findall(str(error))) == {str(errno.ECONNREFUSED)}:
         return "nothing listens there: is the server running, are host and port right?"
     return str(error) or type(error).__name__
+
+
+def login_refused(code: int) -> GatewayError:
+    """The error for a bad answer to ActivateSession."""
+    return LoginRefused(code) if code in _LOGIN_ADVICE else fault(code)
 
 
 def fault(code: int) -> GatewayError:

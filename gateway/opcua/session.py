@@ -16,7 +16,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from gateway.contract import GatewayError, NotConnected
 from gateway.opcua.certificate import Certificate
 from gateway.opcua.endpoint import POLICIES, Endpoint, choose
-from gateway.opcua.errors import ServiceFault, translated
+from gateway.opcua.errors import ServiceFault, login_refused, translated
 from gateway.opcua.link import LinkedClient
 from gateway.opcua.nodes import Namespaces, standard
 from gateway.opcua.pki import APPLICATION_NAME, PRODUCT_URI, application_uri, own_certificate
@@ -186,7 +186,10 @@ class Session:
         user, password = self._settings.security.user, self._settings.security.password.get_secret_value()
         if password and self._is_readable_on_the_wire():
             raise NotConnected(f"{self.url} would get the password in clear text: set security.policy")
-        await self._client.activate_session(user or None, password or None)
+        try:
+            await self._client.activate_session(user or None, password or None)
+        except ua.UaStatusCodeError as error:
+            raise login_refused(error.code) from error
 
     def _is_readable_on_the_wire(self) -> bool:
         token = self._client.server_policy(ua.UserTokenType.UserName)

@@ -131,9 +131,8 @@ def _unknown(seen: Entry, trusted: Collection[Entry], approve: str) -> str:
     before = next((one for one in trusted if one.url == seen.url), None)
     instead = f", not the approved {before.certificate.thumbprint[:_ENOUGH]}" if before else ""
     who = f"{seen.certificate.subject}, SHA-1 {seen.certificate.thumbprint}"
-    return (
-        f"{seen.url} shows a certificate that nobody approved{instead}: {who}. Compare it with the server's: {approve}"
-    )
+    advice = f"If the server itself shows the same thumbprint: {approve}"
+    return f"{seen.url} shows a certificate that nobody approved{instead}: {who}. {advice}"
 
 
 def _refused(seen: Entry, flaws: dict[Flaw, str], approve: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -38,33 +39,31 @@ log = structlog.get_logger(__name__)
 class WebServer:
     """Serves what the settings ask for. `start` once, `stop` once; neither takes over signals."""
 
-    def __init__(self, settings: PageSettings, view: View) -> None:
-        self._settings, self._view = settings, view
+    def __init__(self, settings: PageSettings, view: View, listener: socket.socket) -> None:
+        self._settings, self._view, self._listener = settings, view, listener
         self._registry = metrics.registry(view.status)
         self._running = AsyncExitStack()
         self._site: Site | None = None
         self._auth: BasicAuth | None = None
-        self.port = settings.port
+        self.port: int = listener.getsockname()[1]
 
     @property
     def url(self) -> str:
-        """Where the page is, once started."""
+        """Where the page is."""
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen, load the page in a thread and serve. Raises GatewayError when the port cannot be had."""
-        listener = _listen(self._settings.host, self._settings.port)
-        self.port = listener.getsockname()[1]
+        """Load the page in a thread and serve it on the listener, which is closed with it."""
         routes: list[BaseRoute] = [Route("/health", self._health), Route("/metrics", self._metrics)]
         async with AsyncExitStack() as stack:
-            stack.enter_context(listener)
+            stack.enter_context(self._listener)
             if self._settings.enabled:
                 self._site = await asyncio.to_thread(_load_site, self._settings, self._view)
                 await stack.enter_async_context(self._site.lifespan())
                 routes.append(Mount("/", self._site))
             self._auth = BasicAuth(Starlette(routes=routes), self._settings.password)
-            await stack.enter_async_context(_serving(self._auth, listener))
+            await stack.enter_async_context(_serving(self._auth, self._listener))
             self._running = stack.pop_all()
         log.info("page is served", url=self.url, page=self._settings.enabled)
 
@@ -130,12 +129,15 @@ async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]
         await task
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(settings: PageSettings) -> socket.socket:
+    """Take the page's port. GatewayError when it cannot be had."""
+    host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise GatewayError(f"page: cannot listen on {host} port {port} ({error.strerror}): set page.port") from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise GatewayError(f"page: cannot listen on {host} port {port} ({why}): set page.port") from error
 
 
 def _load_site(settings: PageSettings, view: View) -> Site:

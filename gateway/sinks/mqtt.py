@@ -372,7 +372,7 @@ class _Session:
         elif not self._accepted.done() and self._version == MQTTv5:
             lost = _UnsupportedVersion(f"the broker {address} closed the connection at the CONNECT of MQTT 5")
         else:
-            lost = NotConnected(f"the connection to the broker {address} is lost: {reason}")
+            lost = NotConnected(f"the connection to the broker {address} is lost")
         self._lose(lost)
 
     def _on_publish(

@@ -96,7 +96,8 @@ def test_wrong_arguments_are_one_line_and_exit_code_2(arguments, words):
 
 def test_without_an_address_the_demo_is_asked_wherever_it_listens(url, tmp_path, monkeypatch):
     monkeypatch.setenv("CONCHE_OPCUA_PORT", url.rsplit(":", 1)[1])
-    assert listed("--pki", str(tmp_path))[1][0] == "PLC/Count"
+    shown = CliRunner().invoke(app, ["browse", "--pki", str(tmp_path)])
+    assert shown.stdout.splitlines()[1].split()[0] == "PLC/Count", "it is on this machine: asked without security"
 
 
 def test_a_server_without_security_is_asked_only_when_that_is_said(url, tmp_path):

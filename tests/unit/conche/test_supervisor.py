@@ -18,7 +18,7 @@ import pytest
 from support_demo import free_ports
 
 from conche import child
-from conche.child import Service, StartError, accepts, answers_http, keep_log_short, next_pause
+from conche.child import Service, StartError, accepts, answers_http, describe, keep_log_short, next_pause
 from conche.supervisor import supervise
 
 ROOT = Path(__file__).parents[3]
@@ -212,3 +212,16 @@ async def test_a_probe_tells_a_web_server_from_silence():
             assert await answers_http("127.0.0.1", port, "/health") is expected
     assert await answers_http("127.0.0.1", port, "/health") is False
     assert await accepts("127.0.0.1", port) is False
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (1, "ended with exit code 1"),
+        (-9, "was ended by SIGKILL"),
+        (137, "was ended by SIGKILL"),
+        (255, "ended with exit code 255"),
+    ],
+)
+def test_the_end_of_a_part_is_told_in_words_also_when_its_own_child_was_ended(code, words):
+    assert describe(code) == words

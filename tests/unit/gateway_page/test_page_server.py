@@ -15,7 +15,7 @@ import pytest
 from support_page import SETTINGS, FakeGateway
 
 from gateway.contract import GatewayError
-from gateway.page.server import WebServer
+from gateway.page.server import WebServer, listen
 from gateway.page.settings import PageSettings
 from gateway.status import Link
 
@@ -36,7 +36,8 @@ async def start(gateway: FakeGateway) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def serve(**settings: object) -> WebServer:
-            server = WebServer(PageSettings.model_validate(SETTINGS | settings), gateway.view)
+            asked = PageSettings.model_validate(SETTINGS | settings)
+            server = WebServer(asked, gateway.view, listen(asked))
             await server.start()
             stack.push_async_callback(server.stop)
             return server
@@ -152,7 +153,7 @@ async def test_the_websocket_needs_the_password_too(start: Start, claim: str, st
 async def test_a_port_in_use_is_said_in_one_line_with_the_setting(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(GatewayError, match=rf"cannot listen on 127\.0\.0\.1 port {port} .*: set page\.port"):
+        with pytest.raises(GatewayError, match=rf"port {port} \(Address already in use\): set page\.port"):
             await start(port=port, enabled=False)
 
 
