@@ -56,9 +56,10 @@ class Latest:
         return Value(value, int(self._status[tag_id]), int(self._time[tag_id]))
 
     def _take(self, column: Column) -> None:
-        self._reserve(int(column.tag.max()) + 1)
-        rows = self._newest_rows(column)
-        tags = column.tag[rows]
+        tag = column.tag.astype(np.intp)  # NumPy finds places by these twice as fast
+        self._reserve(int(tag.max()) + 1)
+        rows = self._newest_rows(tag, column.time)
+        tags = tag[rows]
         is_object = column.value.dtype == np.object_
         if is_object:
             self._object[tags] = column.value[rows]
@@ -69,10 +70,10 @@ class Latest:
         self._status[tags] = column.status[rows]
         self._is_object[tags] = is_object
 
-    def _newest_rows(self, column: Column) -> NDArray[np.intp] | slice:
+    def _newest_rows(self, tag: NDArray[np.intp], time: NDArray[np.int64]) -> NDArray[np.intp] | slice:
         """The last row of each tag (values of a tag come in order), unless something newer is known."""
-        rows = _last_rows(column.tag, self._last_row)
-        newer: NDArray[np.bool_] = column.time[rows] >= self._time[column.tag[rows]]
+        rows = _last_rows(tag, self._last_row)
+        newer: NDArray[np.bool_] = time[rows] >= self._time[tag[rows]]
         if newer.all():
             return rows
         return np.flatnonzero(newer) if isinstance(rows, slice) else rows[newer]
@@ -86,7 +87,7 @@ class Latest:
             setattr(self, name, np.concatenate([array, np.zeros(extra, array.dtype)]))
 
 
-def _last_rows(tag: NDArray[np.int32], scratch: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+def _last_rows(tag: NDArray[np.intp], scratch: NDArray[np.intp]) -> NDArray[np.intp] | slice:
     """The last row of each tag; all of them where tags rise. `scratch` has room for every tag id."""
     if (tag[1:] > tag[:-1]).all():
         return slice(None)

@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from gateway.sinks.digits import has_nineteen, line_ends
 from gateway.sinks.json_text import iso_time, split, text
 from gateway.values import Column, DataType, Event, Gap, Tag
 
@@ -166,6 +167,8 @@ def _stamps(times: NDArray[np.int64]) -> list[bytes]:
     """A blank, the time, a line feed."""
     if times[0] == times[-1] and (times == times[0]).all():
         return [b" %d\n" % times[0]] * len(times)
+    if has_nineteen(times):
+        return line_ends(times)
     digits = orjson.dumps(np.ascontiguousarray(times), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
     return (b" " + digits.replace(b",", b"\n, ") + b"\n").split(b",")
 

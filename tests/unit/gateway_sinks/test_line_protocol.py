@@ -82,6 +82,12 @@ def test_every_number_can_be_read_back(kind: str, data: st.DataObject) -> None:
             assert set(one.fields) == {"status"}
 
 
+@given(st.lists(st.integers(10**18, 2**63 - 1) | st.integers(10**18 - 5, 10**18 + 5), min_size=1))
+def test_times_have_all_their_digits(times: list[int]) -> None:
+    encoded = encode(column([1.0] * len(times), [1] * len(times), time=times), run(*[tag(1)] * len(times)))
+    assert [line.rpartition(b" ")[2] for _, _, line in encoded.each()] == [b"%d\n" % time for time in times]
+
+
 @given(st.lists(TEXT, min_size=1, max_size=5))
 def test_every_text_can_be_read_back(words: list[str]) -> None:
     found = lines(column(words, [1] * len(words), dtype=object), tag(1, "T", DataType.STRING))
