@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from asyncua import ua
@@ -13,11 +12,11 @@ from asyncua.common.event_objects import BaseEvent
 from asyncua.server.internal_server import InternalServer
 
 from opcua_server.clock import to_datetime
+from opcua_server.history.events import Occurrence
 from opcua_server.model.builder import Ids
 from opcua_server.model.instances import VARIANT_TYPES, Instances, Path
 from opcua_server.model.types import EVENT_TYPES, Types
 from opcua_server.uatypes import Foreign, data_value, standard, status, text
-from plant_model.events import PlantEvent
 from plant_model.signals import Quality, Signal
 
 _VALUE = ua.AttributeIds.Value
@@ -55,19 +54,30 @@ class Display:
             words = None if code.is_bad() else texts[value]
             await _put(slot, data_value(ua.VariantType.LocalizedText, words, code, time))
 
-    async def tell(self, event: PlantEvent, wall: int) -> None:
+    def built(self, event: Occurrence) -> Foreign:
+        """The OPC UA event of something that happened. KeyError where there is no such type or source."""
+        return build_event(event, self._types.events[event.kind], self._objects[event.source])
+
+    async def tell(self, event: Occurrence) -> None:
         """Send an event from its source, from every object above that tells events, and from the server."""
-        built = build_event(event, to_datetime(wall), self._types.events[event.kind], self._objects[event.source])
+        built = self.built(event)
         for node in (*self._tellers(event.source), standard(Ids.Server)):
             built.emitting_node = node
             await self._server.subscription_service.trigger_event(built)
 
     def _tellers(self, source: Path) -> Iterator[ua.NodeId]:
         for depth in range(len(source), 0, -1):
-            node = self._objects[source[:depth]]
-            notifier = self._server.aspace.read_attribute_value(node, ua.AttributeIds.EventNotifier).Value
-            if notifier is not None and notifier.Value:
-                yield node
+            if self._tells(self._objects[source[:depth]]):
+                yield self._objects[source[:depth]]
+
+    def _tells(self, node: ua.NodeId) -> bool:
+        notifier = self._server.aspace.read_attribute_value(node, ua.AttributeIds.EventNotifier).Value
+        return notifier is not None and bool(notifier.Value)
+
+    def tellers(self) -> dict[ua.NodeId, Path]:
+        """Every object that tells events, with the path that their sources begin with; of the server it is empty."""
+        objects = {node: path for path, node in self._objects.items() if self._tells(node)}
+        return {standard(Ids.Server): (), **objects}
 
     async def show_server_time(self, now: datetime) -> None:
         """The server's own clock: CurrentTime and ServerStatus."""
@@ -86,12 +96,12 @@ async def _put(slot: Foreign, value: ua.DataValue) -> None:
         await callback(handle, value)
 
 
-def build_event(event: PlantEvent, time: datetime, type_: ua.NodeId, source: ua.NodeId) -> Foreign:
+def build_event(event: Occurrence, type_: ua.NodeId, source: ua.NodeId) -> Foreign:
     """The OPC UA event of something that happened in the plant."""
     built: Foreign = BaseEvent(source, event.message, event.severity)  # type: ignore[no-untyped-call]
     built.EventType, built.SourceName = type_, event.source[-1]
-    built.EventId = uuid.uuid4().bytes
-    built.Time, built.ReceiveTime = time, datetime.now(UTC)
+    built.EventId = event.event_id
+    built.Time, built.ReceiveTime = to_datetime(event.time), to_datetime(event.received)
     built.Message = text(event.message)
     for name, (data_type, _) in EVENT_TYPES[event.kind].fields.items():
         built.add_property(name, event.fields[name], data_type)

@@ -14,6 +14,7 @@ import numpy as np
 
 from opcua_server.clock import SECOND, TICK, Clock, tick_at, to_datetime
 from opcua_server.display import STATUSES, Display
+from opcua_server.history.events import Occurrence
 from opcua_server.history.historian import Historian
 from opcua_server.history.samples import Samples
 from opcua_server.history.store import FIRST, LAST
@@ -92,7 +93,9 @@ class Pacer:
 
     async def _advance(self, wall: int) -> None:
         for moment, event in await self.twin.advance(wall):
-            await self._display.tell(event, moment)
+            occurrence = Occurrence.of(event, moment, self.clock.now())
+            self._historian.tell(occurrence)
+            await self._display.tell(occurrence)
 
     async def _beat(self, wall: int) -> None:
         beats = (wall - (self._born or 0)) // TICK

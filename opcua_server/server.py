@@ -23,6 +23,7 @@ from opcua_server.operation import Operation, build_methods
 from opcua_server.pacer import Pacer
 from opcua_server.recall import build_recall
 from opcua_server.security import load_identity, load_users
+from opcua_server.services.event_history import EventReading
 from opcua_server.services.history import HistoryReading
 from opcua_server.services.stack import APPLICATION_URI, Stack, quiet_asyncua
 from opcua_server.settings import ServerSettings
@@ -132,10 +133,12 @@ class PlantServer:
         self._historian = Historian(settings.state / "history.sqlite", variants, settings.history_days)
         self._opened.push_async_callback(self._historian.close)
         namespace = instances.variables[0].NamespaceIndex
-        stack.services.use_history(HistoryReading(self._historian, namespace, stack.services.aspace))
+        display = Display(stack.services, instances, types, self._signals)
+        aspace = stack.services.aspace
+        events = EventReading(self._historian, display.tellers(), display.built, aspace)
+        stack.services.use_history(HistoryReading(self._historian, events, namespace, aspace))
         clock = Clock(not_before=self._historian.newest or 0)
         twin = self._make_twin(clock.now())
-        display = Display(stack.services, instances, types, self._signals)
         self._pacer = Pacer(clock, twin, display, self._historian, self._signals)
         await self._pacer.make_up()
         self._opened.push_async_callback(self._save)

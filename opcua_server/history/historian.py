@@ -14,6 +14,7 @@ import structlog
 from asyncua import ua
 
 from opcua_server.clock import SECOND, from_datetime
+from opcua_server.history.events import Occurrence, Window
 from opcua_server.history.samples import Samples, from_rows
 from opcua_server.history.store import Row, Store
 from opcua_server.history.wire import kind_of
@@ -23,6 +24,8 @@ _Result = TypeVar("_Result")
 _COMPACT_S = 60.0
 _MAX_UNWRITTEN = 200_000
 """Samples that may wait for a disk that is full."""
+_MAX_UNTOLD = 10_000
+"""Events, likewise."""
 _SIGN = 1 << 63
 
 
@@ -47,7 +50,9 @@ class Historian:
         self._id_of = dict(zip(types, self._ids, strict=True))
         self.keep = round(days * 86400 * SECOND)
         self._waiting: list[Row] = []
-        self._unwritten: list[Row] = []  # the thread's own
+        self._told: list[Occurrence] = []
+        self._unwritten: list[Row] = []  # the thread's own, as the next
+        self._untold: list[Occurrence] = []
         self._thread = ThreadPoolExecutor(1, "history")
         self._tidied = 0
         self.newest: int | None = self._store.last_time()
@@ -55,6 +60,10 @@ class Historian:
     def record(self, place: int, time: int, value: object, status: int) -> None:
         """Keep a sample; it is on disk after the next flush(), and can be read at once."""
         self._waiting.append((self._ids[place], time, plain(value), status))
+
+    def tell(self, event: Occurrence) -> None:
+        """Keep an event, likewise."""
+        self._told.append(event)
 
     async def flush(self) -> None:
         """Write what was recorded."""
@@ -81,6 +90,10 @@ class Historian:
         id_ = self._id_of[name]
         return await self._run(lambda store: store.read(id_, low, high, limit, newest_first=newest_first))
 
+    async def events(self, window: Window, below: tuple[str, ...], limit: int) -> list[Occurrence]:
+        """At most `limit` events of a window whose source begins with a path."""
+        return await self._run(lambda store: store.events.read(window, below, limit))
+
     async def _write(self, work: Callable[[Store], None]) -> None:
         """Change the store; where the disk does not take it, say so and go on: the plant does not wait for history."""
         try:
@@ -90,26 +103,29 @@ class Historian:
 
     async def _run(self, work: Callable[[Store], _Result]) -> _Result:
         rows, self._waiting = self._waiting, []
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, rows, work)
+        events, self._told = self._told, []
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, rows, events, work)
 
-    def _work(self, rows: list[Row], work: Callable[[Store], _Result]) -> _Result:
+    def _work(self, rows: list[Row], events: list[Occurrence], work: Callable[[Store], _Result]) -> _Result:
         self._unwritten += rows
-        if self._unwritten:
+        self._untold += events
+        if self._unwritten or self._untold:
             self._append()
         return work(self._store)
 
     def _append(self) -> None:
         """Write what waits. Where that fails it waits on, up to a limit."""
         try:
-            self._store.append(self._unwritten)
+            self._store.append(self._unwritten, self._untold)
         except sqlite3.Error as error:
             lost = self._unwritten[:-_MAX_UNWRITTEN]
             self._unwritten = self._unwritten[-_MAX_UNWRITTEN:]
+            self._untold = self._untold[-_MAX_UNTOLD:]
             _log.warning(
                 "the history cannot be written", reason=str(error), waiting=len(self._unwritten), lost=len(lost)
             )
         else:
-            self._unwritten = []
+            self._unwritten, self._untold = [], []
 
     async def close(self) -> None:
         """Write what is left and let go of the file."""

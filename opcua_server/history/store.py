@@ -7,12 +7,13 @@ block and belong into one thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from opcua_server.errors import ServerError
+from opcua_server.history.events import EventStore, Occurrence
 from opcua_server.history.samples import Kind, Samples, concatenate, from_rows, pack, unpack
 
 BLOCK = 2048
@@ -60,6 +61,7 @@ class Store:
             if version > _VERSION:
                 raise ServerError(f"{path} was written by a newer version of Conche: install that one or move it away")
             self._db.executescript(_SCHEMA)
+            self.events = EventStore(self._db)
         except sqlite3.Error as error:
             raise ServerError(f"the history {path} cannot be opened ({error}): move it away and start again") from error
 
@@ -86,9 +88,10 @@ class Store:
         ):
             self._db.execute(delete, (node,))
 
-    def append(self, rows: Iterable[Row]) -> None:
-        """Keep new samples. Raises sqlite3.Error; then none is kept."""
+    def append(self, rows: Iterable[Row], events: Sequence[Occurrence] = ()) -> None:
+        """Keep new samples and events. Raises sqlite3.Error; then none is kept."""
         with self._transaction():
+            self.events.append(events)
             self._db.executemany("INSERT OR IGNORE INTO sample VALUES (?, ?, ?, ?)", rows)
 
     def append_columns(self, nodes: Iterable[tuple[int, Kind, Samples]]) -> None:
@@ -126,6 +129,7 @@ class Store:
         with self._transaction():
             self._db.execute(_EXPIRE_BLOCKS, (horizon,))
             self._db.execute(_EXPIRE_SAMPLES, (horizon,))
+            self.events.expire(horizon)
 
     def last_time(self) -> int | None:
         """Time of the newest sample of all."""

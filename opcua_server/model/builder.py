@@ -14,7 +14,8 @@ Ids = ua.ObjectIds
 READ = 1 << ua.AccessLevel.CurrentRead
 WRITE = 1 << ua.AccessLevel.CurrentWrite
 HISTORY_READ = 1 << ua.AccessLevel.HistoryRead
-SUBSCRIBE_TO_EVENTS = 1 << ua.EventNotifier.SubscribeToEvents
+TELL_EVENTS = 1 << ua.EventNotifier.SubscribeToEvents | 1 << ua.EventNotifier.HistoryRead
+"""Events can be subscribed, and those of the past be read."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from asyncua import ua
 
-from opcua_server.model.builder import HISTORY_READ, READ, SUBSCRIBE_TO_EVENTS, WRITE, Builder, Ids, Place, Variable
+from opcua_server.model.builder import HISTORY_READ, READ, TELL_EVENTS, WRITE, Builder, Ids, Place, Variable
 from opcua_server.model.types import Types
 from opcua_server.uatypes import standard, text, variant
 from opcua_server.units import unit
@@ -92,7 +92,7 @@ def _build_object(builder: Builder, types: Types, known: dict[Path, ua.NodeId], 
     type_ = object_type(path, types)
     is_source = type_ != standard(Ids.FolderType)
     place = Place(known[path[:-1]]) if len(path) > 1 else Place(standard(Ids.ObjectsFolder), Ids.Organizes)
-    built = builder.object(place, node, path[-1], type_, notifier=SUBSCRIBE_TO_EVENTS if is_source else 0)
+    built = builder.object(place, node, path[-1], type_, notifier=TELL_EVENTS if is_source else 0)
     if is_source:
         above = [known[path[:depth]] for depth in range(len(path) - 1, 0, -1) if path[depth - 1] not in _CONTAINERS]
         builder.reference(above[0] if above else standard(Ids.Server), Ids.HasNotifier, built)

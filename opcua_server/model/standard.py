@@ -9,7 +9,7 @@ from asyncua import ua
 from asyncua.server.internal_server import InternalServer
 
 from opcua_server.clock import TICK
-from opcua_server.model.builder import Builder, Ids, Place
+from opcua_server.model.builder import TELL_EVENTS, Builder, Ids, Place
 from opcua_server.services import limits
 from opcua_server.uatypes import Foreign, standard, variant
 
@@ -60,20 +60,22 @@ def operation_limits() -> Iterator[tuple[str, ua.Variant]]:
     items = f"{_CAPABILITIES}OperationLimits_MaxMonitoredItemsPerCall"
     yield from _of(_T.UInt32, items, value=limits.MAX_NODES_PER_CALL)
     yield from _of(_T.UInt32, f"{_OPERATIONS}MethodCall", value=limits.MAX_METHODS_PER_CALL)
-    yield from _of(_T.UInt32, f"{_OPERATIONS}HistoryReadData", value=limits.MAX_NODES_PER_HISTORY_READ)
+    histories = ("HistoryReadData", "HistoryReadEvents")
+    yield from _of(_T.UInt32, *(f"{_OPERATIONS}{name}" for name in histories), value=limits.MAX_NODES_PER_HISTORY_READ)
 
 
 def history_capabilities() -> Iterator[tuple[str, ua.Variant]]:
-    """Raw values can be read; nothing of the past can be changed."""
-    yield from _of(_T.Boolean, f"{_HISTORY}AccessHistoryDataCapability", value=True)
+    """Raw values and events can be read; nothing of the past can be changed."""
+    kinds = ("AccessHistoryDataCapability", "AccessHistoryEventsCapability")
+    yield from _of(_T.Boolean, *(f"{_HISTORY}{name}" for name in kinds), value=True)
     missing = (
-        *("AccessHistoryEventsCapability", "InsertDataCapability", "ReplaceDataCapability", "UpdateDataCapability"),
+        *("InsertDataCapability", "ReplaceDataCapability", "UpdateDataCapability"),
         *("DeleteRawCapability", "DeleteAtTimeCapability", "InsertEventCapability", "ReplaceEventCapability"),
         *("UpdateEventCapability", "DeleteEventCapability", "InsertAnnotationCapability", "ServerTimestampSupported"),
     )
     yield from _of(_T.Boolean, *(f"{_HISTORY}{name}" for name in missing), value=False)
     yield from _of(_T.UInt32, f"{_HISTORY}MaxReturnDataValues", value=limits.MAX_HISTORY_VALUES)
-    yield from _of(_T.UInt32, f"{_HISTORY}MaxReturnEventValues", value=0)
+    yield from _of(_T.UInt32, f"{_HISTORY}MaxReturnEventValues", value=limits.MAX_HISTORY_EVENTS)
 
 
 def fill_server_object(server: InternalServer) -> None:
@@ -82,6 +84,8 @@ def fill_server_object(server: InternalServer) -> None:
         node = server.aspace[standard(getattr(Ids, name))]
         held: Foreign = node.attributes[ua.AttributeIds.Value]
         held.value = ua.DataValue(value)
+    notifier: Foreign = server.aspace[standard(Ids.Server)].attributes[ua.AttributeIds.EventNotifier]
+    notifier.value = ua.DataValue(variant(TELL_EVENTS, _T.Byte))
     for data in server.aspace._nodes.values():  # noqa: SLF001 - it has no other way to go through all
         _mend_variable_type(data)
 

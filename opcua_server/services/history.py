@@ -1,83 +1,34 @@
-"""HistoryRead of raw values, with continuation points that hold everything they need (OPC 10000-11, 6.5.3)."""
+"""HistoryRead of raw values (OPC 10000-11, 6.5.3); that of events has a module of its own."""
 
 from __future__ import annotations
 
-import hmac
-import secrets
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from asyncua import ua
 
-from opcua_server.clock import from_datetime
 from opcua_server.history.historian import Historian
 from opcua_server.history.samples import Samples, concatenate, from_rows
 from opcua_server.history.store import FIRST, LAST
 from opcua_server.history.wire import history_data, kind_of
+from opcua_server.services.continuation import Seal
+from opcua_server.services.event_history import EventReading
 from opcua_server.services.limits import MAX_HISTORY_VALUES
+from opcua_server.services.span import Span, span_of
 from opcua_server.uatypes import Foreign, status
 
 _MAX_VALUES_PER_CALL = 100_000
-_MAC_BYTES = 16
-_NULL_YEAR = 1601
-"""Of the null DateTime (OPC 10000-6, 5.2.2.5)."""
 _NO_BOUND = ua.StatusCodes.BadBoundNotFound
 _LAYOUT = struct.Struct("<qq??q?q")
-
-
-@dataclass(frozen=True)
-class Span:
-    """What of a node is still to be read: times low … high, both included, and where a bound has to be said missing."""
-
-    low: int
-    high: int
-    newest_first: bool = False
-    lead_missing: bool = False
-    lead: int = 0
-    tail_missing: bool = False
-    tail: int = 0
-
-    def rest(self, times: Sequence[int], room: int) -> Span | None:
-        """What is left after a page with room for so many of the samples at these times; None for nothing."""
-        left = replace(self, lead_missing=False)
-        if len(times) > room:
-            last = times[room - 1] if room else None
-            return left if last is None else left.after(last)
-        return replace(left, low=LAST, high=FIRST) if self.tail_missing and len(times) == room else None
-
-    def after(self, last_read: int) -> Span:
-        """What is left after a sample."""
-        return replace(self, high=last_read - 1) if self.newest_first else replace(self, low=last_read + 1)
-
-
-def _moment(time: datetime | None) -> int | None:
-    """Unix nanoseconds, None for the null DateTime."""
-    if time is None or time.year <= _NULL_YEAR:
-        return None
-    return min(from_datetime(time), LAST)
-
-
-def span_of(details: ua.ReadRawModifiedDetails) -> Span | None:
-    """The times a client asks for; None where it says too little. The end is not included, unless it is the start."""
-    start, end = _moment(details.StartTime), _moment(details.EndTime)
-    if start is not None and end is not None:
-        if start <= end:
-            return Span(start, max(end - 1, start), lead=start, tail=end)
-        return Span(end + 1, start, newest_first=True, lead=start, tail=end)
-    if not details.NumValuesPerNode or (start is None and end is None):
-        return None
-    return Span(FIRST, end, newest_first=True, lead=end) if end is not None else Span(start or 0, LAST, lead=start or 0)
 
 
 class HistoryReading:
     """The history service. It stands in the place of asyncua's history manager."""
 
-    def __init__(self, historian: Historian, namespace: int, aspace: Foreign) -> None:
-        self._historian, self._namespace, self._aspace = historian, namespace, aspace
-        self._key = secrets.token_bytes(32)
+    def __init__(self, historian: Historian, events: EventReading, namespace: int, aspace: Foreign) -> None:
+        self._historian, self._events, self._namespace, self._aspace = historian, events, namespace, aspace
+        self._seal = Seal()
 
     async def init(self) -> None:
         """Nothing to prepare; asyncua asks."""
@@ -89,6 +40,9 @@ class HistoryReading:
         """One result a node."""
         if params.ReleaseContinuationPoints:
             return [ua.HistoryReadResult() for _ in params.NodesToRead]
+        details = params.HistoryReadDetails
+        if isinstance(details, ua.ReadEventDetails):
+            return [await self._events.read(details, asked, len(params.NodesToRead)) for asked in params.NodesToRead]
         size = max(_MAX_VALUES_PER_CALL // len(params.NodesToRead), 1)
         return [await self._read(params, asked, min(size, MAX_HISTORY_VALUES)) for asked in params.NodesToRead]
 
@@ -158,17 +112,11 @@ class HistoryReading:
     def _point(self, span: Span, name: str) -> bytes:
         """A continuation point: what is left, signed."""
         left = (span.low, span.high, span.newest_first, span.lead_missing, span.lead, span.tail_missing, span.tail)
-        data = _LAYOUT.pack(*left)
-        return data + self._signature(data, name)
+        return self._seal.close(_LAYOUT.pack(*left), name)
 
     def _continued(self, point: bytes, name: str) -> Span | None:
-        data, signature = point[:-_MAC_BYTES], point[-_MAC_BYTES:]
-        if not hmac.compare_digest(signature, self._signature(data, name)):
-            return None
-        return Span(*_LAYOUT.unpack(data))
-
-    def _signature(self, data: bytes, name: str) -> bytes:
-        return hmac.digest(self._key, data + name.encode(), "sha256")[:_MAC_BYTES]
+        data = self._seal.open(point, name)
+        return Span(*_LAYOUT.unpack(data)) if data else None
 
 
 def missing(type_: ua.VariantType, time: int) -> Samples:

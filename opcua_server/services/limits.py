@@ -14,6 +14,8 @@ MAX_BROWSE_POINTS = 10
 """Continuation points of Browse that a session may hold."""
 MAX_HISTORY_VALUES = 10_000
 """Values of one node in one answer of HistoryRead; more are had with continuation points."""
+MAX_HISTORY_EVENTS = 1_000
+"""The same of events."""
 MAX_QUEUE = 10_000
 """Entries that a monitored item may queue."""
 MIN_PUBLISHING_MS = 50.0

@@ -183,7 +183,7 @@ async def test_samples_wait_while_the_disk_is_full(tmp_path: Path, monkeypatch: 
     historian = Historian(tmp_path / "history.sqlite", {"a": ua.VariantType.Double}, 1.0)
     append = historian._store.append
 
-    def full(_rows: object) -> None:
+    def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(historian._store, "append", full)

@@ -11,6 +11,7 @@ from asyncua import Client, ua
 from support_plant_server import Serve, Served, everything, node
 
 from opcua_server.clock import Pace, to_datetime
+from opcua_server.history.events import Occurrence
 from opcua_server.model.types import EVENT_TYPES, TYPES_URI
 from plant_model.events import PlantEvent
 from plant_model.signals import Quality
@@ -127,7 +128,7 @@ async def test_events_carry_their_fields(served: Served, client: Client, kind: s
     await subscription.subscribe_events(client.nodes.server, type_)
     happened = PlantEvent(0.0, kind, ("Warehouse", "Beans"), "something happened", 300, fields)
     now = served.server._pacer.clock.now()
-    await served.server._pacer._display.tell(happened, now)
+    await served.server._pacer._display.tell(Occurrence.of(happened, now, now))
     event = await asyncio.wait_for(box.events.get(), 10)
     assert {name: getattr(event, name) for name in fields} == fields
     assert (event.Time, event.Severity, event.SourceName) == (to_datetime(now), 300, "Beans")
@@ -203,7 +204,8 @@ async def test_an_event_type_stands_for_its_subtypes(served: Served, client: Cli
     subscription = await client.create_subscription(100, box)
     await subscription.subscribe_events(evfilter=filter_)
     pacer = served.server._pacer
-    await pacer._display.tell(PlantEvent(0.0, "bulk_order", ("Warehouse",), "an order", 1, ORDER), pacer.clock.now())
+    happened, now = PlantEvent(0.0, "bulk_order", ("Warehouse",), "an order", 1, ORDER), pacer.clock.now()
+    await pacer._display.tell(Occurrence.of(happened, now, now))
     event = await asyncio.wait_for(box.events.get(), 10)
     await subscription.delete()
     assert event.Message.Text == "an order"
