@@ -28,17 +28,23 @@ class Despite(StrEnum):
     HOST = "host"
     URI = "uri"
     USE = "use"
+    REVOCATION = "revocation"
 
 
 Thumbprint = Annotated[str, typer.Argument(help="First digits of the SHA-1 thumbprint, as `conche trust list` has it.")]
 Wrong = Annotated[
     list[Despite] | None,
     typer.Option(
-        "--despite", help="Approve although this is wrong: time, host, uri (of the application), use (of key)."
+        "--despite",
+        help="Approve although this is wrong: time, host, uri (of the application), use (of key), "
+        "revocation (there is no list).",
     ),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Approve the certificates of OPC UA servers, look at them, reject them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Approve certificates of OPC UA servers or of authorities, look at them, reject them.",
+)
 
 
 @app.callback()

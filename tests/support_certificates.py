@@ -31,26 +31,64 @@ class Wish:
     name: str = "Test server"
 
 
-def made(folder: Path, wish: Wish = Wish()) -> tuple[Path, Path]:
-    """A self-signed certificate and its key as files."""
+def made(folder: Path, wish: Wish = Wish(), by: Authority | None = None) -> tuple[Path, Path]:
+    """A certificate, self-signed or by an authority, and its key as files."""
     folder.mkdir(parents=True, exist_ok=True)
     key = rsa.generate_private_key(65537, wish.bits)
     certificate, private = folder / "server.der", folder / "server.pem"
-    certificate.write_bytes(_signed(wish, key).public_bytes(serialization.Encoding.DER))
+    certificate.write_bytes(_signed(wish, key, by).public_bytes(serialization.Encoding.DER))
     private.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate, private
 
 
-def _signed(wish: Wish, key: rsa.RSAPrivateKey) -> x509.Certificate:
+class Authority:
+    """Signs certificates and says which it has revoked."""
+
+    def __init__(self, name: str = "Plant CA", above: Authority | None = None, length: int | None = None) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        signer, issuer = (above.key, above.name) if above else (self.key, self.name)
+        now = datetime.now(UTC)
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(self.name)
+            .issuer_name(issuer)
+            .public_key(self.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=365))
+            .add_extension(x509.BasicConstraints(True, length), True)
+            .add_extension(usage, True)
+            .sign(signer, hashes.SHA256())
+        )
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def crl(self, *revoked: bytes, ends: timedelta = timedelta(days=1)) -> bytes:
+        """Its revocation list with these certificates."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.name)
+        builder = builder.last_update(now - timedelta(days=2)).next_update(now + ends)
+        for der in revoked:
+            serial = x509.load_der_x509_certificate(der).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def _signed(wish: Wish, key: rsa.RSAPrivateKey, by: Authority | None = None) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, wish.name)])
     now = datetime.now(UTC)
     usage = x509.KeyUsage(wish.signs, True, True, True, False, False, False, False, False)
     return (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(by.name if by else name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + wish.begins)
@@ -58,7 +96,7 @@ def _signed(wish: Wish, key: rsa.RSAPrivateKey) -> x509.Certificate:
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(wish.uri), *_names(wish)]), False)
         .add_extension(usage, True)
         .add_extension(x509.ExtendedKeyUsage(wish.purposes), False)
-        .sign(key, hashes.SHA256())
+        .sign(by.key if by else key, hashes.SHA256())
     )
 
 

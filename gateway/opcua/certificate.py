@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha1, sha256
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -26,13 +26,19 @@ KEY_BITS = 2_048
 
 
 class Flaw(StrEnum):
-    """What can speak against a certificate. All but `key` may be put up with; then the approval names it."""
+    """What can speak against a certificate. All but FATAL may be put up with; then the approval names it."""
 
     TIME = "time"
     HOST = "host"
     URI = "uri"
     USE = "use"
+    REVOCATION = "revocation"  # nobody knows whether its authority has revoked it
+    REVOKED = "revoked"
     KEY = "key"
+
+
+FATAL = frozenset({Flaw.KEY, Flaw.REVOKED})
+"""What cannot be put up with."""
 
 
 class NoCertificate(GatewayError):  # noqa: N818 - a finding, named as users know it
@@ -52,6 +58,8 @@ class Certificate:
     ends: datetime
     key_bits: int  # of RSA; 0: another kind of key
     is_for_servers: bool
+    is_authority: bool  # it may sign others
+    path_length: int | None  # authorities that may stand between it and a certificate; None: any number
 
     @classmethod
     def read(cls, content: bytes) -> Certificate:
@@ -62,6 +70,14 @@ class Certificate:
             return _facts(found)
         except (ValueError, TypeError) as error:
             raise NoCertificate(f"no X.509 certificate: {error}") from error
+
+    def read_again(self) -> x509.Certificate:
+        """As the library has it."""
+        return x509.load_der_x509_certificate(self.der)
+
+    def may_sign(self, between: int) -> bool:
+        """Whether it may stand above a certificate with so many authorities between."""
+        return self.is_authority and (self.path_length is None or between <= self.path_length)
 
     @property
     def thumbprint(self) -> str:
@@ -107,7 +123,15 @@ def _facts(found: x509.Certificate) -> Certificate:
         ends=found.not_valid_after_utc,
         key_bits=key.key_size if isinstance(key, rsa.RSAPublicKey) else 0,
         is_for_servers=_is_for_servers(found),
+        **_authority(found),
     )
+
+
+def _authority(found: x509.Certificate) -> dict[str, Any]:
+    """Whether it may sign other certificates, and how many may stand between."""
+    basic, usage = _extension(found, x509.BasicConstraints), _extension(found, x509.KeyUsage)
+    is_authority = basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
+    return {"is_authority": is_authority, "path_length": basic.path_length if basic is not None else None}
 
 
 def _is_for_servers(found: x509.Certificate) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
@@ -33,8 +33,9 @@ class Endpoint:
 
     policy: str
     mode: str  # Sign or SignAndEncrypt
-    certificate: bytes  # DER; the server's, without those of its issuers
+    certificate: bytes  # DER; the server's
     application_uri: str
+    issuers: tuple[bytes, ...] = field(default=(), compare=False)  # those that it sends along, DER
 
 
 def choose(offered: Sequence[ua.EndpointDescription], security: SecuritySettings) -> Endpoint:
@@ -48,11 +49,21 @@ def choose(offered: Sequence[ua.EndpointDescription], security: SecuritySettings
     found = next((secure[policy, security.mode] for policy in wanted if (policy, security.mode) in secure), None)
     if found is None:
         raise NotConnected(_what_else(offered, security))
-    return Endpoint(_policy(found), security.mode, leaf(found.ServerCertificate), found.Server.ApplicationUri or "")
+    own, *issuers = certificates(found.ServerCertificate)
+    return Endpoint(_policy(found), security.mode, own, found.Server.ApplicationUri or "", tuple(issuers))
 
 
-def leaf(chain: bytes) -> bytes:
-    """The first of the certificates that stand one behind the other (OPC 10000-6, 6.2.6): DER says its length."""
+def certificates(chain: bytes) -> list[bytes]:
+    """The certificates that stand one behind the other (OPC 10000-6, 6.2.6), the server's own first."""
+    found = [_first(chain)]
+    while len(chain) > len(found[-1]) > 0:
+        chain = chain[len(found[-1]) :]
+        found.append(_first(chain))
+    return found
+
+
+def _first(chain: bytes) -> bytes:
+    """DER says how long it is."""
     begin, size = 2, chain[1] if len(chain) > 1 else 0
     if size & _LONG_FORM:
         begin += size & ~_LONG_FORM

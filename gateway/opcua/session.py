@@ -14,7 +14,7 @@ from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.ua_binary import struct_from_binary
 
 from gateway.contract import GatewayError, NotConnected
-from gateway.opcua.certificate import Certificate
+from gateway.opcua.certificate import Certificate, NoCertificate
 from gateway.opcua.endpoint import POLICIES, Endpoint, choose
 from gateway.opcua.errors import ServiceFault, login_refused, translated
 from gateway.opcua.link import LinkedClient
@@ -160,6 +160,7 @@ class Session:
             Certificate.read(endpoint.certificate),
             self.url,
             endpoint.application_uri,
+            _readable(endpoint.issuers),
             None if pinned is None else Certificate.read(pinned.read_bytes()),
         )
 
@@ -296,6 +297,15 @@ async def in_chunks(
             raise NotConnected(f"the server answers {len(got)} times to {len(part)} questions")
         results += got
     return results
+
+
+def _readable(certificates: Sequence[bytes]) -> list[Certificate]:
+    """Those that are certificates: what a server sends along may be anything."""
+    found: list[Certificate] = []
+    for one in certificates:
+        with suppress(NoCertificate):
+            found.append(Certificate.read(one))
+    return found
 
 
 def _plain(value: ua.DataValue) -> Any:  # noqa: ANN401 - whatever the server says

@@ -2,12 +2,13 @@
 
 Below the folder of our own certificate, `trusted/` and `rejected/` hold one file a certificate, named by its
 thumbprint, and beside it a note: where it was seen, and what the approval puts up with. Certificates (.der, .pem,
-.crt) that a person copies into `trusted/` count as well.
+.crt) that a person copies into `trusted/` count as well. Who trusts an authority trusts what it signed; the folders
+trusted/certs, trusted/crl, issuers/certs and issuers/crl are those of OPC 10000-12, 7.5.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,15 @@ import orjson
 import structlog
 
 from gateway.contract import GatewayError
-from gateway.opcua.certificate import Certificate, Flaw, NoCertificate
+from gateway.opcua.certificate import FATAL, Certificate, Flaw, NoCertificate
+from gateway.opcua.chain import RevocationLists, issuers_of, read_list
 from gateway.opcua.errors import Untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
+
+    from cryptography import x509
 
 _SUFFIXES = frozenset({".der", ".pem", ".crt", ".cer"})
 _MOST_REJECTED = 100  # a peer that shows a new certificate each time must not fill the disk
@@ -38,11 +42,13 @@ class Entry:
     url: str = ""  # where it was seen
     application_uri: str = ""  # what the server called itself there
     despite: frozenset[Flaw] = frozenset()  # what the approval puts up with
+    said: dict[Flaw, str] = field(default_factory=dict)  # what its authorities say against it
 
     def flaws(self, now: datetime) -> dict[Flaw, str]:
         """What speaks against it where it was seen, and is not put up with; nothing of where it was not seen."""
-        found = self.certificate.flaws(self.url, self.application_uri, now)
+        found = self.certificate.flaws(self.url, self.application_uri, now) | self.said
         unknown = set() if self.url else {Flaw.HOST, Flaw.URI}
+        unknown |= {Flaw.USE} if self.certificate.is_authority and not self.url else set()
         return {flaw: why for flaw, why in found.items() if flaw not in self.despite | unknown}
 
 
@@ -53,41 +59,68 @@ class TrustFolder:
         self._pki = pki
         self._trusted = pki / "trusted"
         self._rejected = pki / "rejected"
+        self._copied = self._trusted / "certs"
+        self._issuers = pki / "issuers" / "certs"
+        self._lists = (self._trusted / "crl", pki / "issuers" / "crl")
 
     def entries(self) -> list[Entry]:
         """All certificates, trusted ones first."""
-        return [*_entries(self._trusted), *_entries(self._rejected)]
+        return [*self._approved(), *_entries(self._rejected)]
+
+    def _approved(self) -> Iterator[Entry]:
+        yield from _entries(self._trusted)
+        yield from _entries(self._copied)
 
     def is_trusted(self, entry: Entry) -> bool:
         """Whether it is approved."""
-        return entry.file.parent == self._trusted
+        return entry.file.parent in {self._trusted, self._copied}
 
-    def stamp(self) -> int:
-        """Another value after every approval."""
-        try:
-            return self._trusted.stat().st_mtime_ns
-        except OSError:
-            return 0  # nothing was ever approved
+    def stamp(self) -> tuple[int, ...]:
+        """Another value after every approval, and with every other certificate or revocation list in the folders."""
+        return tuple(_changed(folder) for folder in (self._trusted, self._copied, self._issuers, *self._lists))
 
-    def check(self, shown: Certificate, url: str, application_uri: str, pinned: Certificate | None = None) -> None:
-        """Return if a person approved this certificate and nothing new speaks against it; else Untrusted says why.
+    def check(
+        self,
+        shown: Certificate,
+        url: str,
+        application_uri: str,
+        sent: Sequence[Certificate] = (),
+        pinned: Certificate | None = None,
+    ) -> None:
+        """Return if a person approved this certificate or an authority above it, and nothing speaks against it.
 
-        `pinned` is the only one that is accepted, and needs no other approval.
+        Else Untrusted says why. `sent` are the authorities' that came with it. `pinned` is the only one that is
+        accepted, and needs no other approval.
         """
         if pinned is not None and pinned.der != shown.der:
             raise Untrusted(
                 f"{url} shows another certificate than security.server_certificate, SHA-1 {shown.thumbprint}: "
                 "if the server's was renewed, put the new one there"
             )
-        trusted = list(_entries(self._trusted))
-        known = next((one for one in trusted if one.certificate.der == shown.der), None)
-        seen = Entry(shown, self._rejected, url, application_uri, known.despite if known else frozenset())
-        flaws = seen.flaws(datetime.now(UTC))
+        trusted, now = list(self._approved()), datetime.now(UTC)
+        chain = issuers_of(shown, [*sent, *(one.certificate for one in (*trusted, *_entries(self._issuers)))])
+        known = _first_of((shown, *chain), trusted)
+        said = self._said(shown, chain, known, now)
+        seen = Entry(shown, self._rejected, url, application_uri, known.despite if known else frozenset(), said)
+        flaws = seen.flaws(now)
         if flaws or (known is None and pinned is None):
-            if known is None:
-                self._reject(seen)
             approve = f"conche trust approve {shown.thumbprint[:_ENOUGH]} --pki {self._pki}"
-            raise Untrusted(_refused(seen, flaws, approve) if known or pinned else _unknown(seen, trusted, approve))
+            if known is None or known.certificate.der != shown.der:
+                self._reject(seen)
+            if known is not None or pinned is not None:
+                raise Untrusted(_refused(seen, flaws, approve))
+            for issuer in chain:
+                self._reject(Entry(issuer, self._rejected))
+            raise Untrusted(_unknown(seen, trusted, approve) + _or_authority(chain))
+
+    def _said(
+        self, shown: Certificate, chain: Sequence[Certificate], known: Entry | None, now: datetime
+    ) -> dict[Flaw, str]:
+        """What the authorities say, up to the one that is trusted. Who is trusted itself can only be revoked."""
+        lists = RevocationLists(_lists_in(self._lists))
+        if known is not None and known.certificate in chain:
+            return lists.flaws(shown, chain[: chain.index(known.certificate) + 1], now)
+        return {flaw: why for flaw, why in lists.flaws(shown, chain[:1], now).items() if flaw is Flaw.REVOKED}
 
     def _reject(self, seen: Entry) -> None:
         """Keep it for a person to look at."""
@@ -112,7 +145,7 @@ class TrustFolder:
 
     def approve(self, entry: Entry, despite: Collection[Flaw]) -> None:
         """Trust it from now on. GatewayError when something speaks against it that `despite` does not name."""
-        approved = replace(entry, despite=entry.despite | (frozenset(despite) - {Flaw.KEY}))
+        approved = replace(entry, despite=entry.despite | (frozenset(despite) - FATAL))
         flaws = approved.flaws(datetime.now(UTC))
         if flaws:
             raise GatewayError(_advice(flaws))
@@ -135,20 +168,47 @@ def _unknown(seen: Entry, trusted: Collection[Entry], approve: str) -> str:
     return f"{seen.url} shows a certificate that nobody approved{instead}: {who}. {advice}"
 
 
+def _or_authority(chain: Sequence[Certificate]) -> str:
+    top = chain[-1] if chain else None
+    return f", or approve {top.thumbprint[:_ENOUGH]}, its authority {top.subject}" if top else ""
+
+
 def _refused(seen: Entry, flaws: dict[Flaw, str], approve: str) -> str:
-    accept = "" if Flaw.KEY in flaws else f", or put up with it: {approve}{_despite(flaws)}"
+    accept = "" if FATAL & flaws.keys() else f", or put up with it: {approve}{_despite(flaws)}"
     return f"{seen.url} is refused for its certificate: {'; '.join(flaws.values())}. Renew it at the server{accept}"
 
 
 def _advice(flaws: dict[Flaw, str]) -> str:
     why = "; ".join(flaws.values())
-    if Flaw.KEY in flaws:
+    if FATAL & flaws.keys():
         return f"it cannot be used: {why}"
     return f"{why}: renew it at the server, or approve it with{_despite(flaws)}"
 
 
 def _despite(flaws: Collection[Flaw]) -> str:
     return "".join(f" --despite {flaw}" for flaw in flaws)
+
+
+def _first_of(certificates: Sequence[Certificate], trusted: Sequence[Entry]) -> Entry | None:
+    """The trusted entry of the first of the certificates that has one."""
+    by_der = {one.certificate.der: one for one in reversed(trusted)}
+    return next((by_der[one.der] for one in certificates if one.der in by_der), None)
+
+
+def _lists_in(folders: Sequence[Path]) -> Iterator[x509.CertificateRevocationList]:
+    """The revocation lists in these folders. Without one that cannot be read, an authority says too little."""
+    for file in (file for folder in folders for file in sorted(folder.glob("*.crl"))):
+        try:
+            yield read_list(file.read_bytes())
+        except ValueError as error:
+            _log.warning("file is not taken for a revocation list", file=str(file), reason=str(error))
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0  # there is no such folder
 
 
 def _entries(folder: Path) -> Iterator[Entry]:

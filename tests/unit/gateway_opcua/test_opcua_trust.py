@@ -20,7 +20,7 @@ from support_opcua import Plant, free_port, running
 
 from gateway.contract import GatewayError, NotConnected
 from gateway.opcua.certificate import Certificate, Flaw
-from gateway.opcua.endpoint import choose, leaf
+from gateway.opcua.endpoint import certificates, choose
 from gateway.opcua.errors import Untrusted
 from gateway.opcua.session import Session
 from gateway.opcua.settings import SecuritySettings, SourceSettings
@@ -234,8 +234,9 @@ async def test_a_peer_with_ever_new_certificates_does_not_fill_the_disk(
 
 async def test_the_servers_own_certificate_is_the_first_of_a_chain(tmp_path: Path) -> None:
     first, second = (made(tmp_path / name)[0].read_bytes() for name in ("a", "b"))
-    assert leaf(first + second) == first
-    assert leaf(first) == first
+    assert certificates(first + second) == [first, second]
+    assert certificates(first) == [first]
+    assert certificates(first + b"x")[0] == first
 
 
 async def test_endpoints_that_are_no_use_are_passed_over() -> None:
