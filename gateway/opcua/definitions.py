@@ -11,12 +11,13 @@ from asyncua import ua
 from gateway.opcua.browse import browse_children
 from gateway.opcua.datatypes import DataTypes, Field, Shape, Structure
 from gateway.opcua.describe import built_in, is_basic, read_attributes, way_up
+from gateway.opcua.dictionary import read_dictionaries
 from gateway.opcua.nodes import UnknownNamespaceError, standard
 from gateway.opcua.structures import is_standard
 from gateway.values import DataType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from gateway.opcua.session import Session
 
@@ -54,7 +55,20 @@ async def read_data_types(session: Session, kinds: Collection[ua.NodeId]) -> Dat
         fields = await _structures_in_fields(session, facts, level)
         level = {kind for kind in (*subtypes, *fields) if kind is not None} - facts.definitions.keys()
     await _find_encodings(session, facts)
-    return _data_types(session, facts)
+    return await _completed(session, facts, _data_types(session, facts))
+
+
+async def _completed(session: Session, facts: _Facts, known: DataTypes) -> DataTypes:
+    """With those that the server describes in a dictionary only, as before 1.04."""
+    lacking = [kind for kind, definition in facts.definitions.items() if definition is None and kind.NamespaceIndex]
+    found = await read_dictionaries(session, lacking)
+    if not found.encodings:
+        return known
+    structures = _whole({**found.structures, **known.structures})
+    encodings = {**found.encodings, **known.encodings}
+    return DataTypes(
+        known.namespaces, structures, {encoding: name for encoding, name in encodings.items() if name in structures}
+    )
 
 
 async def _define(session: Session, facts: _Facts, kinds: Collection[ua.NodeId]) -> None:
@@ -103,13 +117,20 @@ def _data_types(session: Session, facts: _Facts) -> DataTypes:
         for kind, name in names.items()
         if (structure := _structure(session, facts, facts.definitions[kind])) is not None
     }
-    while lacking := [name for name, one in structures.items() if not _is_whole(one, structures)]:
-        for name in lacking:
-            _log.warning("structure is not understood, its values stay bytes", data_type=name)
-            del structures[name]
+    structures = _whole(structures)
     encodings = {_text(session, node): names[kind] for kind, node in facts.encodings.items()}
     known = {encoding: name for encoding, name in encodings.items() if name in structures}
     return DataTypes(session.namespaces.uris, structures, known)
+
+
+def _whole(structures: Mapping[str, Structure]) -> dict[str, Structure]:
+    """Those whose every field is understood."""
+    whole = dict(structures)
+    while lacking := [name for name, one in whole.items() if not _is_whole(one, whole)]:
+        for name in lacking:
+            _log.warning("structure is not understood, its values stay bytes", data_type=name)
+            del whole[name]
+    return whole
 
 
 def _text(session: Session, node: ua.NodeId) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from gateway.opcua.bsd import BSD
 from gateway.opcua.datatypes import DataTypes
 from gateway.opcua.definitions import read_data_types
 from gateway.opcua.nodes import UnknownNamespaceError
@@ -54,6 +55,8 @@ class TypeBook:
 
     def _nodes(self, session: Session) -> Iterator[ua.NodeId]:
         for name in self._known.structures:
+            if name.startswith(BSD):
+                continue  # it came with another one
             try:
                 yield session.namespaces.node(name)
             except UnknownNamespaceError:
