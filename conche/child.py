@@ -66,7 +66,10 @@ class Child:
             await asyncio.sleep(pause)
 
     async def stop(self) -> bool:
-        """SIGINT, then SIGKILL after the service's share of time. False when it had to be killed. Idempotent."""
+        """SIGINT, then SIGKILL after the service's share of time. Idempotent.
+
+        False when it had to be killed with something in its hands: while it starts, there is nothing to lose.
+        """
         process = self._process
         if process is None or process.returncode is not None:
             return True
@@ -79,7 +82,7 @@ class Child:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-            return False
+            return not self.ready.is_set()
         return True
 
     def reload(self) -> None:

@@ -13,7 +13,7 @@ from conche import lifeline
 
 
 def main(name: str, port: int, notes: Path, mood: str) -> None:
-    """Moods: good, broken (ends at once), stubborn (ignores SIGINT), mute (never listens)."""
+    """Moods: good, broken (ends at once), stubborn (ignores SIGINT), mute (never listens), deaf-mute (both)."""
 
     def note(what: str) -> None:
         with notes.open("a") as file:
@@ -26,12 +26,12 @@ def main(name: str, port: int, notes: Path, mood: str) -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGHUP, lambda *_: note("asked"))
-    signal.signal(signal.SIGINT, signal.SIG_IGN if mood == "stubborn" else stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if mood in ("stubborn", "deaf-mute") else stop)
     lifeline.hold()
     note("started")
     if mood == "broken":
         sys.exit("no such recipe")
-    if mood != "mute":
+    if "mute" not in mood:
         listener = socket.create_server(("127.0.0.1", port))
         listener.listen()
     while True:

@@ -137,6 +137,16 @@ async def test_a_part_that_never_answers_is_given_up(site, monkeypatch):
     assert site.living() == []
 
 
+async def test_ctrl_c_during_the_first_start_is_no_failure(site):
+    """The plant lives through a day before it hears anything; there is nothing yet that a kill could lose."""
+    running = asyncio.create_task(site.supervise(site.service("plant", "deaf-mute", stop_s=0.3)))
+    await eventually(lambda: site.pids("plant"))
+    ctrl_c()
+    assert await running is True
+    assert site.said == []
+    assert site.living() == []
+
+
 async def test_a_part_that_will_not_stop_is_killed_and_a_second_ctrl_c_changes_nothing(site):
     running = asyncio.create_task(site.supervise(site.service("broker"), site.service("plant", "stubborn", stop_s=0.5)))
     await site.announced.wait()
