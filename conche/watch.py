@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +23,7 @@ _KEEPALIVE_S = 30
 _SPARKPLUG = "spBv1.0/"
 
 
-def watch(
+def watch(  # noqa: PLR0913 - the arguments of a command
     topic: Annotated[
         list[str] | None, typer.Argument(help="Topic filters such as `choco/+/#`. Without any: all.")
     ] = None,
@@ -30,6 +32,7 @@ def watch(
     port: Annotated[int, typer.Option(envvar="CONCHE_MQTT_PORT", min=1, max=65535, help="The broker's port.")] = 1883,
     user: Annotated[str, typer.Option(help="User name; the password is taken from CONCHE_MQTT_PASSWORD.")] = "",
     tls: Annotated[bool, typer.Option("--tls", help="Encrypt, and check the broker's certificate.")] = False,
+    ca: Annotated[Path | None, typer.Option(help="PEM file of the authority to check it by, with --tls.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=0, help="Stop after this many messages; 0: never.")] = 0,
 ) -> None:
     """Print the MQTT messages of a broker as they come: topic, then payload. Ctrl-C ends it.
@@ -39,12 +42,19 @@ def watch(
     subscriber = Subscriber(topic or ["#"], _printer(count))
     if user:
         subscriber.client.username_pw_set(user, os.environ.get("CONCHE_MQTT_PASSWORD"))
-    if tls:
-        subscriber.client.tls_set()
+    if tls or ca:
+        _encrypt(subscriber.client, ca)
     try:
         subscriber.run(host, port)
     except KeyboardInterrupt:
         raise typer.Exit from None
+
+
+def _encrypt(client: Client, ca: Path | None) -> None:
+    try:
+        client.tls_set(str(ca) if ca else None)
+    except OSError as error:
+        raise Failure(f"{ca} cannot be used as --ca: {error.strerror}", MISUSED) from error
 
 
 def _printer(count: int) -> Show:
@@ -81,12 +91,16 @@ class Subscriber:
         self._topics = topics
         self._show = show
         self._done = False
+        self._was_connected = False
         self._refused: Failure | None = None
 
     def run(self, host: str, port: int) -> None:
         """Connect and show messages. Raises Failure when the broker is not there or refuses."""
         try:
             self.client.connect(host, port, _KEEPALIVE_S)
+        except ssl.SSLCertVerificationError as error:
+            why = error.verify_message
+            raise Failure(f"the certificate of {host}:{port} is not trusted ({why}): see --ca") from error
         except OSError as error:
             why = error.strerror or error
             raise Failure(
@@ -107,6 +121,7 @@ class Subscriber:
         if reason.is_failure:
             self._end(Failure(f"the broker refuses the connection: {reason}. See --user"))
             return
+        self._was_connected = True
         try:
             client.subscribe([(topic, 1) for topic in self._topics])
         except ValueError as error:
@@ -127,8 +142,12 @@ class Subscriber:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if reason.is_failure and self._refused is None:
-            typer.echo(f"connection lost ({reason}): trying again", err=True)
+        if self._refused is not None:
+            return
+        if not self._was_connected:
+            raise Failure("what listens there hangs up: is it an MQTT broker, and without TLS? See --port, --tls")
+        if reason.is_failure:
+            typer.echo("connection lost: trying again", err=True)
 
     def _end(self, failure: Failure) -> None:
         self._refused = failure

@@ -371,6 +371,8 @@ class _Session:
             lost = refusal(self._broker, reason.value, str(reason))
         elif not self._accepted.done() and self._version == MQTTv5:
             lost = _UnsupportedVersion(f"the broker {address} closed the connection at the CONNECT of MQTT 5")
+        elif not self._accepted.done():
+            lost = NotConnected(f"what listens at {address} hangs up: is it an MQTT broker, does it want broker.tls?")
         else:
             lost = NotConnected(f"the connection to the broker {address} is lost")
         self._lose(lost)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import psutil
 import pytest
 from paho.mqtt import publish
 from support_demo import free_ports
+from support_tls import loopback_pem, serving_with
 from typer.testing import CliRunner
 
 from conche import broker
@@ -140,3 +145,44 @@ def test_no_broker_is_one_clear_line():
 )
 def test_a_payload_is_shown_as_text_or_by_its_length(topic, payload, shown):
     assert readable(topic, payload) == shown
+
+
+def test_what_is_no_broker_is_said_once():
+    def hang_up(listener: socket.socket) -> None:
+        listener.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hanging_up = threading.Thread(target=hang_up, args=(listener,))
+        hanging_up.start()
+        shown = CliRunner().invoke(app, ["watch", "--port", str(listener.getsockname()[1])])
+        hanging_up.join()
+    assert isinstance(shown.exception, Failure)
+    assert (
+        str(shown.exception) == "what listens there hangs up: is it an MQTT broker, and without TLS? See --port, --tls"
+    )
+
+
+def test_a_certificate_that_is_not_trusted_is_said(tmp_path):
+    certificate = loopback_pem(tmp_path)
+
+    def greet(listener: socket.socket) -> None:
+        with suppress(ssl.SSLError, OSError):
+            serving_with(certificate).wrap_socket(listener.accept()[0], server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        greeting = threading.Thread(target=greet, args=(listener,))
+        greeting.start()
+        command = [sys.executable, "-m", "conche.main", "watch", "--tls", "--port", str(port)]
+        shown = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        greeting.join()
+    assert shown.stderr.startswith(f"conche: the certificate of 127.0.0.1:{port} is not trusted (")
+    missing = CliRunner().invoke(app, ["watch", "--ca", str(tmp_path / "nothing")])
+    assert str(missing.exception) == f"{tmp_path / 'nothing'} cannot be used as --ca: No such file or directory"

@@ -153,6 +153,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return loopback_pem(tmp_path_factory.mktemp("pki"))
 
 
+async def test_a_port_that_hangs_up_at_every_connect_is_told() -> None:
+    """As one that wants TLS does."""
+    async with ScriptedBroker(Manners(ends_at_connect=(4, 5))) as broker:
+        with pytest.raises(NotConnected, match=r"hangs up: is it an MQTT broker, does it want broker\.tls"):
+            await connection(broker).open(WILL)
+
+
 async def test_messages_travel_over_tls(certificate: Path) -> None:
     async with ScriptedBroker(tls=serving_with(certificate)) as broker:
         link = connection(broker, tls={"ca_path": certificate})
