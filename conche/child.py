@@ -52,6 +52,7 @@ class Child:
         self._alive = alive  # the reading end of the lifeline's pipe
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
+        self._log_begin = 0  # where this life's part of the log begins
 
     async def keep(self) -> None:
         """Start the process, and again whenever it ends; never returns. Raises StartError if it was never ready."""
@@ -60,7 +61,7 @@ class Child:
             begin = time.monotonic()
             code = await self._live()
             if not self.ready.is_set():
-                raise StartError(f"{self.service.name} {describe(code)} while starting:\n{tail(self.service.log)}")
+                raise StartError(f"{self.service.name} {describe(code)} while starting:\n{self._last_words()}")
             pause = next_pause(pause, lived_s=time.monotonic() - begin)
             self._say(f"{self.service.name} {describe(code)}: starting it again in {pause:g} s; see {self.service.log}")
             await asyncio.sleep(pause)
@@ -95,6 +96,7 @@ class Child:
         """One life of the process, from start to end; its exit code."""
         service = self.service
         with service.log.open("ab") as log:
+            self._log_begin = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *service.command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -109,6 +111,9 @@ class Child:
             return await self._process.wait()
         finally:
             probing.cancel()
+
+    def _last_words(self) -> str:
+        return tail(self.service.log, self._log_begin)
 
     async def _probe(self) -> None:
         while not self.ready.is_set():
@@ -129,10 +134,10 @@ def describe(code: int) -> str:
     return f"was ended by {signal.Signals(number).name}" if known else f"ended with exit code {code}"
 
 
-def tail(log: Path) -> str:
-    """The last lines of a log."""
+def tail(log: Path, begin: int) -> str:
+    """The last lines of a log from a byte on."""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        file.seek(max(begin, log.stat().st_size - _TAIL_BYTES))
         return "\n".join(file.read().decode(errors="replace").splitlines()[-_TAIL_LINES:])
 
 

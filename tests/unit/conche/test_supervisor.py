@@ -123,6 +123,7 @@ async def test_a_part_that_dies_is_started_again_and_that_is_said(site):
 
 
 async def test_a_part_that_cannot_start_ends_all_and_shows_its_log(site):
+    (site.folder / "plant.log").write_text("words of an earlier life\n")
     with pytest.raises(StartError, match=r"plant ended with exit code 1 while starting:\nno such recipe"):
         await site.supervise(site.service("broker"), site.service("plant", "broken"))
     assert not site.announced.is_set()
