@@ -99,8 +99,8 @@ class Subscriber:
         try:
             self.client.connect(host, port, _KEEPALIVE_S)
         except ssl.SSLCertVerificationError as error:
-            why = error.verify_message
-            raise Failure(f"the certificate of {host}:{port} is not trusted ({why}): see --ca") from error
+            flaw = error.verify_message
+            raise Failure(f"the certificate of {host}:{port} is not trusted ({flaw}): see --ca") from error
         except OSError as error:
             why = error.strerror or error
             raise Failure(
