@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from operator import attrgetter
 from sys import intern
 
 import orjson
@@ -41,17 +42,14 @@ class TagCatalogue:
         self._eras: dict[str, list[Era]] = {}
         for era in sorted(eras, key=lambda one: one.since):
             self.begin(era)
-        self._active = {tag.id: tag for tag in active}
-        self._known = {tag.id: tag for tag in former} | self._active
-        self._ids = {(tag.source, tag.node): tag.id for tag in self._known.values()}
-        self._sorted: tuple[Tag, ...] = ()
-        self._sort()
+        self._active = tuple(sorted(active, key=_id))
+        self._known = {tag.id: tag for tag in (*former, *self._active)}
 
     def __len__(self) -> int:
-        return len(self._sorted)
+        return len(self._active)
 
     def __iter__(self) -> Iterator[Tag]:
-        return iter(self._sorted)
+        return iter(self._active)
 
     def tag(self, tag_id: int) -> Tag:
         """The tag of this id, active or not. KeyError if it never was."""
@@ -60,31 +58,31 @@ class TagCatalogue:
     def plan(self, source: str, tags: Sequence[Tag], now: int) -> Adoption:
         """What it takes to make these the active tags of the source. A node named twice is one tag, as first named."""
         fresh = count(max(self._known, default=0) + 1)
+        known = {tag.node: tag for tag in self._known.values() if tag.source == source}
         by_node: dict[str, Tag] = {}
         for tag in tags:
             if tag.node not in by_node:
-                by_node[tag.node] = self._settled(replace(tag, source=source), fresh, now)
-        changed = tuple(tag for tag in by_node.values() if self._active.get(tag.id) is not tag)
-        kept = {tag.id for tag in by_node.values()}
-        retired = tuple(i for i, tag in self._active.items() if tag.source == source and i not in kept)
+                by_node[tag.node] = _settled(replace(tag, source=source), known.get(tag.node), fresh, now)
+        active = {tag.id: tag for tag in self._active if tag.source == source}
+        changed = tuple(tag for tag in by_node.values() if active.get(tag.id) is not tag)
+        retired = tuple(active.keys() - {tag.id for tag in by_node.values()})
         return Adoption(source, tuple(by_node[tag.node] for tag in tags), changed, retired)
 
     def apply(self, adoption: Adoption) -> None:
         """Make a committed plan true; `version` rises only if it changes something."""
         if not (adoption.changed or adoption.retired):
             return
-        for tag in adoption.changed:
-            self._known[tag.id] = self._active[tag.id] = tag
-            self._ids[tag.source, tag.node] = tag.id
-        for tag_id in adoption.retired:
-            del self._active[tag_id]
-        self._sort()
+        changed = {tag.id: tag for tag in adoption.changed}
+        before = changed.keys() | adoption.retired
+        kept = (tag for tag in self._active if tag.id not in before)
+        self._active = tuple(sorted((*kept, *adoption.changed), key=_id))
+        self._known |= changed
         self.version += 1
 
     def whole(self) -> Adoption:
         """Everything known as one change, for a file that knows nothing."""
         known = tuple(self._known.values())
-        return Adoption("", known, known, tuple(tag.id for tag in known if tag.id not in self._active))
+        return Adoption("", known, known, tuple(self._known.keys() - {tag.id for tag in self._active}))
 
     def data_types(self, source: str, sequence: int | None = None) -> DataTypes | None:
         """What was known of the source's structures at a record; without one, what is known now."""
@@ -113,17 +111,16 @@ class TagCatalogue:
         """All of them."""
         return [era for eras in self._eras.values() for era in eras]
 
-    def _settled(self, tag: Tag, fresh: Iterator[int], now: int) -> Tag:
-        """The tag with its id and first day; the very object that is known where nothing differs."""
-        known_id = self._ids.get((tag.source, tag.node))
-        if known_id is None:
-            return replace(tag, id=next(fresh), since=tag.since or now)
-        known = self._known[known_id]
-        tag = replace(tag, id=known_id, since=known.since)
-        return known if tag == known or pack(tag) == pack(known) else tag
 
-    def _sort(self) -> None:
-        self._sorted = tuple(self._active[i] for i in sorted(self._active))
+_id = attrgetter("id")
+
+
+def _settled(tag: Tag, known: Tag | None, fresh: Iterator[int], now: int) -> Tag:
+    """The tag with its id and first day; the very object that is known where nothing differs."""
+    if known is None:
+        return replace(tag, id=next(fresh), since=tag.since or now)
+    tag = replace(tag, id=known.id, since=known.since)
+    return known if tag == known or pack(tag) == pack(known) else tag
 
 
 def pack(tag: Tag) -> bytes:

@@ -49,7 +49,7 @@ class TagSet:
         self.types = TypeBook(self._source, journal)
         self._life: tuple[str, ...] = ()  # of the server, as last seen
         self._late = 0.0  # until when nodes that this life of the server has not shown yet may come
-        self._seen: set[str] = set()  # nodes that it has shown
+        self._unseen: set[str] = set()  # nodes of tags that it has not shown yet
         self._described = False
         self.gone: dict[str, str] = {}  # browse path -> why there is no such tag any more
         self.select(settings)
@@ -105,11 +105,11 @@ class TagSet:
     def _see(self, life: tuple[str, ...], found: Mapping[str, Found]) -> None:
         if life != self._life:
             self._life, self._late = life, monotonic() + _LATE_S
-            self._seen.clear()
-        self._seen |= found.keys()
+            self._unseen = set(self.by_node)
+        self._unseen = self._unseen - found.keys()
 
     def _may_be_gone(self, tag: Tag, found: Mapping[str, Found]) -> bool:
-        return tag.node not in found and (tag.node in self._seen or monotonic() > self._late)
+        return tag.node not in found and (tag.node not in self._unseen or monotonic() > self._late)
 
     async def _adopt(self, wanted: Mapping[str, Tag], gone: tuple[Tag, ...], unwanted: tuple[Tag, ...]) -> Difference:
         before = self.by_node

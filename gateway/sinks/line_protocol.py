@@ -78,7 +78,6 @@ class Series:
     """What is the same in every line of a tag."""
 
     tag: Tag
-    address: str  # the series key, escaped
     measurement: str
     start: bytes  # the line up to its first field
     texts: tuple[bytes, ...]  # of an enumeration by value, as a field
@@ -86,9 +85,13 @@ class Series:
     @classmethod
     def of(cls, tag: Tag, measurement: str, tags: Mapping[str, str]) -> Series:
         """The series of a tag."""
-        key = series_key(measurement, tags)
         enum = tuple(f",text={_quoted(words)}".encode() if words else b"" for words in tag.enum)
-        return cls(tag, key, measurement, f"{key} ".encode(), enum)
+        return cls(tag, measurement, f"{series_key(measurement, tags)} ".encode(), enum)
+
+    @property
+    def address(self) -> str:
+        """The series key, escaped."""
+        return self.start[:-1].decode()
 
 
 class SeriesRun:

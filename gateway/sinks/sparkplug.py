@@ -66,13 +66,12 @@ class Sparkplug:
         self._deaths = DeathCounter(state)
         self._group, self._node = (level(fill(part, naming.constants)) for part in (settings.group, settings.node))
         self._connection = Connection(settings.broker, settings.client_id, self._receive)
-        self._table: TagTable[Definition, Run] = TagTable(self._make, self._arrange)
+        self._table: TagTable[Definition, Run] = TagTable(self._make, Run)
         self._state = TagState()
         self._tags: Catalogue | None = None
         self._death_number = 0
         self._sequence = 0
-        self._announced: dict[int, Definition] = {}
-        self._unannounced: dict[int, Definition] = {}
+        self._announced = 0  # metrics of tags that the last births told of
         self._busy = asyncio.Lock()
         self._rebirth: asyncio.Task[None] | None = None
 
@@ -84,7 +83,7 @@ class Sparkplug:
             self._death_number = await self._deaths.advance()
             await self._connection.open(Message(self._topic("NDEATH"), self._death(), qos=1))
             await self._connection.subscribe(self._topic("NCMD"), self._topic("DCMD", "+"))
-            await self._follow(tags)
+            await self._table.refresh(tags)
             await self._announce()
 
     async def write(self, batch: Batch) -> None:
@@ -104,14 +103,14 @@ class Sparkplug:
     async def _write(self, batch: Batch) -> None:
         if self._tags is None:
             raise NotConnected("not opened yet")
-        births_due = await self._follow(self._tags)
+        births_due = await self._table.refresh(self._tags)
         runs = self._table.plans(batch)
         send = loads(batch, runs)
         adapted = [run.adapt(self._state, column) for load in send for run, column in load.each()]
         if any(adapted):
             self._table.forget_plans()
             births_due = True
-        if births_due or self._unannounced:
+        if births_due or len(self._table) > self._announced:  # values of tags that their server no longer has
             await self._announce()
         oversized: list[int] = []
         await self._connection.publish(self._data(batch, send, oversized))
@@ -120,23 +119,10 @@ class Sparkplug:
             limit = self._connection.largest
             raise Rejected(oversized, f"the message has more bytes than the broker takes ({limit})")
 
-    async def _follow(self, tags: Catalogue) -> bool:
-        """Take over changes of the catalogue; True if there were any."""
-        if not await self._table.refresh(tags):
-            return False
-        self._announced = {definition.tag.id: definition for definition in self._table.active()}
-        self._unannounced = {}
-        return True
-
     def _make(self, tag: Tag) -> Definition:
         names = self._naming.of(tag)
         self._state.declare(tag)
         return Definition(tag, level(fill(self._settings.device, names)), fill(self._settings.metric, names))
-
-    def _arrange(self, definitions: list[Definition]) -> Run:
-        """A run of tags; those that no birth has told of (their server no longer has them) are noted."""
-        self._unannounced |= {d.tag.id: d for d in definitions if d.tag.id not in self._announced}
-        return Run(definitions)
 
     def _data(self, batch: Batch, send: list[Load], oversized: list[int]) -> Iterator[Message]:
         """Messages, numbered as they leave; `oversized` gets the positions of those that the broker would not take."""
@@ -170,12 +156,11 @@ class Sparkplug:
 
     async def _announce(self) -> None:
         """All births, sequence numbers from 0."""
-        self._announced |= self._unannounced
-        self._unannounced = {}
+        self._announced = len(self._table)
         self._state.forget_quality()
         self._sequence = 0
         messages = [self._message("NBIRTH", self._node_metrics())]
-        by_device = sorted(self._announced.values(), key=lambda definition: (definition.device, definition.tag.id))
+        by_device = sorted(self._table.rows(), key=lambda definition: (definition.device, definition.tag.id))
         for device, definitions in groupby(by_device, key=lambda definition: definition.device):
             messages.append(self._message("DBIRTH", await self._device_metrics(list(definitions)), device))
         refused = await self._connection.publish(messages)
@@ -184,7 +169,7 @@ class Sparkplug:
             index, reason = next(iter(refused.items()))
             self._connection.drop()
             raise NotConnected(f"{messages[index].topic}: {reason}; raise the broker's limit or use more devices")
-        log.info("sparkplug births sent", sink=self.name, devices=len(messages) - 1, metrics=len(self._announced))
+        log.info("sparkplug births sent", sink=self.name, devices=len(messages) - 1, metrics=self._announced)
 
     def _node_metrics(self) -> bytes:
         now = time_ns()

@@ -50,10 +50,9 @@ class TagTable(Generic[R, P]):
         self._arrange = arrange
         self._tags: Catalogue | None = None
         self._version = -1
-        self._active: frozenset[int] = frozenset()
         self._rows: dict[int, R] = {}
         self._refusals: dict[int, str] = {}
-        self._owners: dict[str, int] = {}
+        self._owners: dict[str, R] = {}  # by address, while tags are admitted
         self._plans: OrderedDict[bytes, P] = OrderedDict()
         self._remembered = 0
 
@@ -64,18 +63,20 @@ class TagTable(Generic[R, P]):
         before, version, known = self._rows, tags.version, tuple(tags)
         self._tags, self._version = tags, -1
         self._rows, self._refusals, self._owners = {}, {}, {}
-        self._active = frozenset(tag.id for tag in known)
         self.forget_plans()
         for number, tag in enumerate(known, 1):
             self._admit(tag, before.get(tag.id))
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
-        self._version = version
+        self._version, self._owners = version, {}
         return True
 
-    def active(self) -> Iterator[R]:
-        """Rows of the tags that their servers have now, by rising id."""
-        return (self._rows[i] for i in sorted(self._active & self._rows.keys()))
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> Iterator[R]:
+        """Rows of the tags that their servers have now, by rising id, then of former ones that values came of."""
+        return iter(self._rows.values())
 
     def forget_plans(self) -> None:
         """Have every plan arranged anew: what it was made of has changed."""
@@ -117,25 +118,27 @@ class TagTable(Generic[R, P]):
             tag = self._tags.tag(tag_id)
         except KeyError:
             self._refusals[tag_id] = f"no server ever had a tag with the id {tag_id}"
-        else:
-            self._admit(tag, None)
+            return
+        self._owners = self._owners or {row.address: row for row in self._rows.values()}
+        self._admit(tag, None, is_former=True)
 
-    def _admit(self, tag: Tag, before: R | None) -> None:
+    def _admit(self, tag: Tag, before: R | None, *, is_former: bool = False) -> None:
         try:
             row = before if before is not None and before.tag is tag else self._make(tag)
         except NamingError as error:
             self._refusals[tag.id] = str(error)
             return
-        owner = self._owners.setdefault(row.address, tag.id)
-        if owner == tag.id or self._succeeds(self._rows[owner].tag, tag):
+        owner = self._owners.setdefault(row.address, row)
+        if owner is row or (is_former and _succeeds(owner.tag, tag)):
             self._rows[tag.id] = row
         else:
-            path = "/".join(self._rows[owner].tag.path)
+            path = "/".join(owner.tag.path)
             self._refusals[tag.id] = f"{row.address!r} already belongs to {path!r}: make the template tell them apart"
 
-    def _succeeds(self, owner: Tag, tag: Tag) -> bool:
-        """A tag that its server no longer has shares the address of its successor under the same path."""
-        return tag.id not in self._active and (owner.source, owner.path) == (tag.source, tag.path)
+
+def _succeeds(owner: Tag, former: Tag) -> bool:
+    """A tag that its server no longer has shares the address of its successor under the same path."""
+    return (owner.source, owner.path) == (former.source, former.path)
 
 
 class _Refused:

@@ -58,7 +58,7 @@ async def test_rows_of_unchanged_tags_are_kept_when_the_catalogue_changes(worksh
     tags.apply(tags.plan("plant", [tag(1), replace(tag(2), unit="K"), tag(0, "New")], 1))
     assert await workshop.table.refresh(tags)
     assert workshop.made == [1, 2, 2, 3]
-    assert [place.tag.id for place in workshop.table.active()] == [1, 2, 3]
+    assert [place.tag.id for place in workshop.table.rows()] == [1, 2, 3]
 
 
 async def test_every_value_of_a_tag_without_name_is_rejected_at_once(workshop: Workshop) -> None:
@@ -82,7 +82,7 @@ async def test_a_tag_that_its_server_no_longer_has_still_has_an_address(workshop
     await workshop.table.refresh(catalogue(tag(5, "Same"), former=[tag(1, "Same"), tag(2, "Old")]))
     (plan,) = workshop.table.plans(batch(column([1.0, 2.0, 3.0], [1, 2, 5])))
     assert [place.address for place in plan] == ["Same", "Old", "Same"]
-    assert [place.tag.id for place in workshop.table.active()] == [5]
+    assert [place.tag.id for place in workshop.table.rows()] == [5, 1, 2]
 
 
 async def test_a_tag_that_never_was_is_rejected(workshop: Workshop) -> None:
