@@ -83,7 +83,6 @@ def _settings(given: dict[str, Any]) -> SourceSettings:
 
 
 async def _discover(settings: SourceSettings, pki: Path, *, monitor: bool) -> list[tuple[str, ...]]:
-    from gateway.naming import Naming, NamingSettings  # noqa: PLC0415
     from gateway.opcua.browse import find_variables  # noqa: PLC0415
     from gateway.opcua.describe import describe  # noqa: PLC0415
     from gateway.opcua.patterns import Selection  # noqa: PLC0415
@@ -93,7 +92,7 @@ async def _discover(settings: SourceSettings, pki: Path, *, monitor: bool) -> li
     session = await Session.connect(settings, pki)
     try:
         found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
-        described = await describe(session, found, settings.name, Naming(NamingSettings()))
+        described = await describe(session, found, settings.name)
         tags = sorted(described.tags, key=lambda tag: tag.path)
         if not monitor:
             return [row(tag) for tag in tags]

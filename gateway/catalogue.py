@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import count
 from operator import attrgetter
 from sys import intern
@@ -123,17 +123,21 @@ def _settled(tag: Tag, known: Tag | None, fresh: Iterator[int], now: int) -> Tag
     return known if tag == known or pack(tag) == pack(known) else tag
 
 
+_FIELDS = tuple(field.name for field in fields(Tag))
+
+
 def pack(tag: Tag) -> bytes:
     """The tag as JSON; NaN becomes null."""
-    return orjson.dumps(tag, default=dict)
+    return orjson.dumps(tag)
 
 
 def unpack(body: bytes) -> Tag:
-    """The tag of pack(). ValueError if it is none."""
+    """The tag of pack(), also of one that knew more of a tag. ValueError if it is none."""
     try:
-        fields = {name: value for name, value in orjson.loads(body).items() if value is not None}
-        path, enum = tuple(map(intern, fields["path"])), tuple(map(intern, fields["enum"]))
-        shared = {"source": intern(fields["source"]), "unit": intern(fields["unit"])}
-        return Tag(**{**fields, **shared, "path": path, "enum": enum, "data_type": DataType(fields["data_type"])})
+        known = orjson.loads(body)
+        found = {name: known[name] for name in _FIELDS if known.get(name) is not None}
+        path, enum = tuple(map(intern, found["path"])), tuple(map(intern, found["enum"]))
+        shared = {"source": intern(found["source"]), "unit": intern(found["unit"])}
+        return Tag(**{**found, **shared, "path": path, "enum": enum, "data_type": DataType(found["data_type"])})
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a tag: {error}") from error

@@ -112,7 +112,7 @@ class Gateway:
 
     def _listen(self, settings: SourceSettings) -> None:
         status = self.status.sources[settings.name] = SourceStatus(settings.name, settings.url)
-        source = OpcUaSource(settings, self._journal, self._naming, status, self.settings.state)
+        source = OpcUaSource(settings, self._journal, status, self.settings.state)
         self._sources[settings.name] = source, self._crew.begin(f"source {settings.name}", source.run())
 
     async def _stop_listening(self, names: Collection[str]) -> None:
@@ -134,7 +134,6 @@ class Gateway:
             if todo.sources[settings.name] is Fate.ADJUSTED:
                 source, _ = self._sources[settings.name]
                 source.change(settings)
-                source.rename(self._naming)
 
     async def _adjust_others(self, todo: Plan) -> None:
         settings = self.settings
@@ -156,4 +155,4 @@ class Gateway:
         settings = trends_from(self.settings)
         historian = self._outlets.sink(settings.name) if settings else None
         trend = historian.query if isinstance(historian, Historian) else None
-        return View(self.status, self._journal.catalogue, self._latest, trend)
+        return View(self.status, self._journal.catalogue, self._naming, self._latest, trend)

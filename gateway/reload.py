@@ -46,7 +46,7 @@ class Plan:
     delivery: bool
     rules: bool  # or contacts, or what the texts of mails are made of
     notify: bool
-    page: bool  # or where its trends come from
+    page: bool  # or where its trends come from, or how its tags are named
 
     def words(self) -> tuple[str, ...]:
         """The plan for people; () when nothing changes."""
@@ -60,12 +60,12 @@ def plan(old: GatewaySettings, new: GatewaySettings) -> Plan:
     """What changes. Both have been found good, and differ in nothing that takes a restart."""
     renamed = old.naming != new.naming
     return Plan(
-        _fates(old.sources, new.sources, lambda before, after: _of_source(before, after, renamed=renamed)),
+        _fates(old.sources, new.sources, _of_source),
         _fates(old.sinks, new.sinks, lambda before, after: _of_sink(before, after, renamed=renamed)),
         old.delivery != new.delivery,
         _of_rules(old) != _of_rules(new),
         old.notify != new.notify,
-        (old.page, trends_from(old)) != (new.page, trends_from(new)),
+        renamed or (old.page, trends_from(old)) != (new.page, trends_from(new)),
     )
 
 
@@ -94,10 +94,10 @@ def _of_rules(settings: GatewaySettings) -> tuple[object, ...]:
     return settings.rules, settings.contacts, settings.notify.sender, settings.notify.templates
 
 
-def _of_source(before: SourceSettings, after: SourceSettings, *, renamed: bool) -> Fate:
+def _of_source(before: SourceSettings, after: SourceSettings) -> Fate:
     if not is_same_session(before, after):
         return Fate.REPLACED
-    return Fate.ADJUSTED if before != after or renamed else Fate.KEPT
+    return Fate.ADJUSTED if before != after else Fate.KEPT
 
 
 def _of_sink(before: SinkSettings, after: SinkSettings, *, renamed: bool) -> Fate:

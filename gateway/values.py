@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -62,7 +62,6 @@ class Tag:
     writable: bool = False
     historised: bool = False  # HistoryRead answers for this node
     since: int = 0  # when the gateway first knew the tag; older values are history, not news
-    names: Mapping[str, str] = field(default_factory=dict)  # the named parts that naming.py made of the path
 
 
 @dataclass(frozen=True, slots=True)

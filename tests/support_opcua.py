@@ -19,7 +19,6 @@ from asyncua.server.internal_subscription import InternalSubscription
 
 from gateway.catalogue import TagCatalogue
 from gateway.journal import Draft, Heard, JournalError, Kind, Record
-from gateway.naming import Naming, NamingSettings
 from gateway.opcua.datatypes import DataTypes
 from gateway.opcua.decode import decode_data
 from gateway.opcua.settings import SourceSettings
@@ -28,7 +27,6 @@ from gateway.status import SourceStatus
 from gateway.values import Tag
 
 URI = "urn:test:plant"
-NAMING = Naming(NamingSettings(paths=[{"match": "{station}/{tag}"}]))
 
 
 @dataclass
@@ -292,7 +290,7 @@ async def running(
         "backfill": quick,
     } | settings
     status = SourceStatus("plant", url)
-    source = OpcUaSource(SourceSettings.model_validate(chosen), journal, NAMING, status, state)
+    source = OpcUaSource(SourceSettings.model_validate(chosen), journal, status, state)
     task = asyncio.ensure_future(source.run())
     try:
         yield Run(journal, status, source, task)

@@ -14,6 +14,7 @@ from time import time_ns
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.naming import Naming, NamingSettings
 from gateway.page.server import WebServer, listen
 from gateway.page.settings import PageSettings
 from gateway.page.view import View
@@ -73,6 +74,17 @@ SETTINGS = {
     ],
     "trends": ["Machines/*/Components/**/Process/*", "Machines/*/Performance/*", "Warehouse/*/Level"],
 }
+_STATION = "Machines/{line}/Components/{station}"
+NAMING = Naming(
+    NamingSettings(
+        paths=[  # type: ignore[arg-type]
+            _STATION + "/{group}/{tag}",
+            _STATION + "/Components/{module}/{group}/{tag}",
+            {"match": "Machines/{line}/{group}/{tag}", "set": {"station": "{line}"}},
+            "Warehouse/{station}/{tag}",
+        ]
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -113,12 +125,12 @@ class FakeGateway:
         self._first: dict[int, object] = {}
         self._add_line()
         self._add_stocks()
-        self._add("Simulation/PlantTime", DataType.STRING, "2026-11-22T14:05:00", names={})
-        self._add("Simulation/Speed", DataType.DOUBLE, 60.0, names={})
+        self._add("Simulation/PlantTime", DataType.STRING, "2026-11-22T14:05:00")
+        self._add("Simulation/Speed", DataType.DOUBLE, 60.0)
 
     @property
     def view(self) -> View:
-        return View(self.status, self.catalogue, self.latest, self.trend)
+        return View(self.status, self.catalogue, NAMING, self.latest, self.trend)
 
     def _add(self, path: str, kind: DataType, value: object, unit: str = "", **more: object) -> None:
         tag_id = len(self.catalogue.tags) + 1
@@ -126,34 +138,29 @@ class FakeGateway:
         self.catalogue.tags.append(Tag(tag_id, "plant", f"s={path}", parts, kind, unit, **more))  # type: ignore[arg-type]
         self._first[tag_id] = value
 
-    def _add_machine(self, folder: str, names: dict[str, str], state: str, product: str, oee: float) -> None:
-        self._add(f"{folder}/Status/State", DataType.INT32, STATES.index(state), enum=STATES, names=names)
-        self._add(f"{folder}/Status/StopReason", DataType.STRING, "WaitsForMass" if oee else "", names=names)
-        self._add(f"{folder}/Production/Product", DataType.STRING, product, names=names)
-        self._add(f"{folder}/Production/LotId", DataType.STRING, "M-2026-0481" if product else "", names=names)
+    def _add_machine(self, folder: str, state: str, product: str, oee: float) -> None:
+        self._add(f"{folder}/Status/State", DataType.INT32, STATES.index(state), enum=STATES)
+        self._add(f"{folder}/Status/StopReason", DataType.STRING, "WaitsForMass" if oee else "")
+        self._add(f"{folder}/Production/Product", DataType.STRING, product)
+        self._add(f"{folder}/Production/LotId", DataType.STRING, "M-2026-0481" if product else "")
 
     def _add_line(self) -> None:
         for station, (state, rate, oee, process) in STATIONS.items():
-            folder, names = f"Machines/ChocolateLine1/Components/{station}", {"station": station}
+            folder = f"Machines/ChocolateLine1/Components/{station}"
             if state:
-                self._add_machine(folder, names, state, "Milk", oee)
+                self._add_machine(folder, state, "Milk", oee)
             for unit, (unit_state, product) in CONCHES.items() if not state else ():
-                more = names | {"module": unit}
-                self._add_machine(f"{folder}/Components/{unit}", more, unit_state, product, 0.0)
-            self._add(f"{folder}/Status/CurMachSpeed", DataType.DOUBLE, rate, "kg/h", names=names)
-            self._add(f"{folder}/Performance/OEE", DataType.DOUBLE, oee, "%", names=names)
-            self._add(f"{folder}/Process/{process}", DataType.DOUBLE, 30.0, "°C", names=names | {"tag": process})
+                self._add_machine(f"{folder}/Components/{unit}", unit_state, product, 0.0)
+            self._add(f"{folder}/Status/CurMachSpeed", DataType.DOUBLE, rate, "kg/h")
+            self._add(f"{folder}/Performance/OEE", DataType.DOUBLE, oee, "%")
+            self._add(f"{folder}/Process/{process}", DataType.DOUBLE, 30.0, "°C")
         for path, (value, unit) in KPIS.items():
-            names = {"station": "ChocolateLine1", "tag": path.split("/")[1]}
-            self._add(f"Machines/ChocolateLine1/{path}", DataType.DOUBLE, value, unit, names=names)
+            self._add(f"Machines/ChocolateLine1/{path}", DataType.DOUBLE, value, unit)
 
     def _add_stocks(self) -> None:
         for material, (level, limit, coming, capacity) in STOCKS.items():
-            names = {"station": material, "tag": "Level"}
             for name, value in (("Level", level), ("ReorderPoint", limit), ("OnOrder", coming)):
-                self._add(
-                    f"Warehouse/{material}/{name}", DataType.DOUBLE, value, "kg", names=names, low=0.0, high=capacity
-                )
+                self._add(f"Warehouse/{material}/{name}", DataType.DOUBLE, value, "kg", low=0.0, high=capacity)
 
     async def give(self, path: str, value: object, status: int = 0, time: int | None = None) -> None:
         """A value for the page."""

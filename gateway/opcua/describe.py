@@ -16,7 +16,6 @@ from gateway.values import DataType, Tag
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from gateway.naming import Naming
     from gateway.opcua.browse import Found
     from gateway.opcua.session import Session
 
@@ -46,7 +45,7 @@ class Described:
     structures: set[ua.NodeId]
 
 
-async def describe(session: Session, found: Sequence[Found], source: str, naming: Naming) -> Described:
+async def describe(session: Session, found: Sequence[Found], source: str) -> Described:
     """What the server says of these variables. What it does not tell has the tag's default."""
     nodes = [(one.node, attribute) for one in found for attribute in _ATTRIBUTES]
     values = await read_attributes(session, nodes)
@@ -54,7 +53,7 @@ async def describe(session: Session, found: Sequence[Found], source: str, naming
     properties = await _properties(session, [one.properties for one in found])
     types = await _types(session, {kind for kind, *_ in per_node if isinstance(kind, ua.NodeId)})
     tags = [
-        _tag(session, source, naming, one, facts, extra, types)
+        _tag(session, source, one, facts, extra, types)
         for one, facts, extra in zip(found, per_node, properties, strict=True)
     ]
     return Described(tags, {kind for kind, (base, _) in types.items() if _may_be_structure(kind, base)})
@@ -177,10 +176,9 @@ def _texts(properties: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(one.Text or "") for one in strings) if isinstance(strings, list) else ()
 
 
-def _tag(  # noqa: PLR0913, PLR0917 - the facts come from as many places
+def _tag(
     session: Session,
     source: str,
-    naming: Naming,
     found: Found,
     facts: Sequence[Any],
     properties: Mapping[str, Any],
@@ -202,5 +200,4 @@ def _tag(  # noqa: PLR0913, PLR0917 - the facts come from as many places
         description=str(description.Text or "") if isinstance(description, ua.LocalizedText) else "",
         writable=bool(int(access or 0) & _WRITABLE),
         historised=bool(historizing) or bool(int(access or 0) & _HISTORY),
-        names=naming.names(found.path),
     )

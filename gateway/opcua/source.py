@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.journal import Journal
-    from gateway.naming import Naming
     from gateway.opcua.session import Session
     from gateway.opcua.settings import SourceSettings
     from gateway.status import SourceStatus
@@ -55,15 +54,13 @@ _log = structlog.get_logger(__name__)
 class OpcUaSource:
     """One server. `state` is the folder for the client certificate (pki/) and for notes on unfinished history."""
 
-    def __init__(
-        self, settings: SourceSettings, journal: Journal, naming: Naming, status: SourceStatus, state: Path
-    ) -> None:
+    def __init__(self, settings: SourceSettings, journal: Journal, status: SourceStatus, state: Path) -> None:
         self._settings = settings
         self._journal = journal
         self._status = status
         self._marks = Marks()
         self._intake = Intake(journal, status)
-        self._tags = TagSet(settings, journal, naming)
+        self._tags = TagSet(settings, journal)
         self._events = EventReader(settings.name, self._on_change, self._tags.types)
         self._conditions = self._brought = Conditions(settings)
         self._takeover = Takeover(settings.name, journal, state / f"{settings.name}.subscriptions.json")
@@ -107,11 +104,6 @@ class OpcUaSource:
         if semantics:
             self._tags.describe_anew()
         self._look_at = min(self._look_at, max(self._rest_until, monotonic()))
-
-    def rename(self, naming: Naming) -> None:
-        """Have every tag named by this, as soon as the server can be looked at."""
-        self._tags.rename(naming)
-        self._look_at = 0.0
 
     async def run(self) -> NoReturn:
         """Take values until cancelled. Whatever happens is shown in the status, waited for and repaired."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gateway.journal import Journal
-    from gateway.naming import Naming
     from gateway.opcua.browse import Found
     from gateway.opcua.session import Session
     from gateway.opcua.settings import SourceSettings
@@ -42,10 +41,9 @@ class Difference:
 class TagSet:
     """The tags of one source. Before the first browse they are what the catalogue remembers and the settings want."""
 
-    def __init__(self, settings: SourceSettings, journal: Journal, naming: Naming) -> None:
+    def __init__(self, settings: SourceSettings, journal: Journal) -> None:
         self._source = settings.name
         self._journal = journal
-        self._naming = naming
         self.types = TypeBook(self._source, journal)
         self._life: tuple[str, ...] = ()  # of the server, as last seen
         self._late = 0.0  # until when nodes that this life of the server has not shown yet may come
@@ -62,12 +60,6 @@ class TagSet:
     async def prepare(self, session: Session) -> None:
         """Before values come: have the server's present definitions of the structures that are known. JournalError."""
         await self.types.follow(session)
-
-    def rename(self, naming: Naming) -> None:
-        """Name all tags by this from the next browse on."""
-        if naming is not self._naming:
-            self._naming = naming
-            self.describe_anew()
 
     def _own(self, tags: Iterable[Tag]) -> None:
         self.by_node = {tag.node: tag for tag in tags}
@@ -96,7 +88,7 @@ class TagSet:
         new = [one for node, one in found.items() if not self._described or node not in self.by_node]
         if not (new or gone or unwanted):
             return None
-        described = await describe(session, new, self._source, self._naming)
+        described = await describe(session, new, self._source)
         await self.types.learn(session, described.structures)
         left = {tag.node for tag in (*gone, *unwanted)}
         kept = {node: tag for node, tag in self.by_node.items() if node not in left}

@@ -38,9 +38,10 @@ _TITLE, _GAP = 0.2, 0.1  # shares of a strip: its title above, room below
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A tag with its course and its value now."""
+    """A tag with its name, its course and its value now."""
 
     tag: Tag
+    name: str
     series: Series
     value: Value | None
 
@@ -63,16 +64,10 @@ def options(strips: Sequence[Strip], start: int, end: int) -> dict[str, Any]:
     }
 
 
-def name(tag: Tag) -> str:
-    """A tag as people call it: the named parts that tell it from others, or its browse path."""
-    station, last = tag.names.get("station"), tag.names.get("tag")
-    return text.spaced(f"{station} · {last}") if station and last else "/".join(tag.path)
-
-
 def _title(strip: Strip, index: int, count: int) -> dict[str, Any]:
     value = text.with_unit(text.value_text(strip.tag, strip.value), strip.tag.unit)
     return {
-        "text": f"{{name|{name(strip.tag)}}}  {{value|{value}}}",
+        "text": f"{{name|{strip.name}}}  {{value|{value}}}",
         "left": 8,
         "top": f"{_strip_top(index, count):.2f}%",
         "padding": 0,
@@ -136,7 +131,7 @@ def _lines(strip: Strip, index: int, now_ms: int, shift: int) -> list[dict[str, 
     return [
         {**band, "data": _points(ms, series.low)},
         {**band, "data": _points(ms, series.high - series.low), "areaStyle": {"color": colour, "opacity": 0.18}},
-        {**line, "data": course, "name": name(strip.tag), "color": colour, "lineStyle": {"width": 1.5}},
+        {**line, "data": course, "name": strip.name, "color": colour, "lineStyle": {"width": 1.5}},
     ]
 
 

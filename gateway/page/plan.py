@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from gateway.naming import Naming
 from gateway.opcua.patterns import compiled
+from gateway.page import text
 from gateway.page.settings import KpiSettings, LineSettings, PageSettings
 from gateway.values import DataType, Tag
 
@@ -29,6 +31,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """A tag that can be drawn, and what people call it."""
+
+    tag: Tag
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything on the page that depends on the catalogue."""
 
@@ -38,7 +48,7 @@ class Plan:
     stations: tuple[Place, ...] = ()
     stocks: tuple[Place, ...] = ()
     kpis: tuple[tuple[KpiSettings, Tag | None], ...] = ()
-    trends: tuple[Tag, ...] = ()
+    trends: tuple[Trend, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,7 +61,7 @@ class _Cast:
     trends: dict[int, tuple[int, Tag]] = field(default_factory=dict)  # by tag id: place of the first pattern, tag
 
 
-def make_plan(tags: Iterable[Tag], version: int, settings: PageSettings) -> Plan:
+def make_plan(tags: Iterable[Tag], version: int, settings: PageSettings, naming: Naming) -> Plan:
     """Lay the patterns over all tags. Takes about 1 µs a tag that plays no part: a thread's work for big servers."""
     patterns = _patterns(settings)
     anything = re.compile("|".join(pattern.pattern for _, pattern in patterns) or "(?!)")
@@ -61,7 +71,7 @@ def make_plan(tags: Iterable[Tag], version: int, settings: PageSettings) -> Plan
         if anything.match(path):
             for part, pattern in patterns:
                 if pattern.match(path):
-                    _give(cast, part, tag)
+                    _give(cast, part, tag, naming)
     return Plan(
         version,
         cast.single.get("clock"),
@@ -69,7 +79,7 @@ def make_plan(tags: Iterable[Tag], version: int, settings: PageSettings) -> Plan
         _stations(cast.places, settings.line),
         tuple(Place(key[0], parts) for key, parts in cast.stocks.items() if "level" in parts),
         tuple((kpi, cast.single.get(f"kpi.{index}")) for index, kpi in enumerate(settings.kpis)),
-        _trends(cast.trends),
+        _trends(cast.trends, naming),
     )
 
 
@@ -85,28 +95,35 @@ def _patterns(settings: PageSettings) -> list[tuple[str, re.Pattern[str]]]:
     return [(part, compiled(pattern)) for part, pattern in wanted if pattern]
 
 
-def _give(cast: _Cast, part: str, tag: Tag) -> None:
+def _give(cast: _Cast, part: str, tag: Tag, naming: Naming) -> None:
     group, _, role = part.partition(".")
     if group == "line":
-        cast.places[_key(tag)].setdefault(role, tag)
+        cast.places[_key(tag, naming)].setdefault(role, tag)
     elif group == "stock":
-        cast.stocks[_key(tag)].setdefault(role, tag)
+        cast.stocks[_key(tag, naming)].setdefault(role, tag)
     elif group != "trend":
         cast.single.setdefault(part, tag)
     elif tag.data_type in _DRAWABLE:
         cast.trends.setdefault(tag.id, (int(role), tag))
 
 
-def _key(tag: Tag) -> tuple[str, str]:
+def _key(tag: Tag, naming: Naming) -> tuple[str, str]:
     """Station and unit (`station` and `module`) by the tag's names; without names, the folder above its group."""
-    station = tag.names.get("station") or "/".join(tag.path[:-2]) or tag.path[0]
-    return station, tag.names.get("module", "")
+    names = naming.names(tag.path)
+    return names.get("station") or "/".join(tag.path[:-2]) or tag.path[0], names.get("module", "")
 
 
-def _trends(found: Mapping[int, tuple[int, Tag]]) -> tuple[Tag, ...]:
+def _trends(found: Mapping[int, tuple[int, Tag]], naming: Naming) -> tuple[Trend, ...]:
     """In the patterns' order, so that the first ones are what a browser shows first."""
     ranked = sorted(found.values(), key=lambda place: (place[0], place[1].id))
-    return tuple(tag for _, tag in ranked[:MOST_TRENDS])
+    return tuple(Trend(tag, called(tag, naming)) for _, tag in ranked[:MOST_TRENDS])
+
+
+def called(tag: Tag, naming: Naming) -> str:
+    """A tag as people call it: the named parts that tell it from others, or its browse path."""
+    names = naming.names(tag.path)
+    station, last = names.get("station"), names.get("tag")
+    return text.spaced(f"{station} · {last}") if station and last else "/".join(tag.path)
 
 
 def _stations(places: Mapping[tuple[str, str], Mapping[str, Tag]], line: LineSettings) -> tuple[Place, ...]:

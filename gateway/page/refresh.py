@@ -78,7 +78,7 @@ class Refresher:
         catalogue = self._view.catalogue
         if catalogue.version != self._plan.version:
             version, tags = catalogue.version, tuple(catalogue)
-            self._plan = await asyncio.to_thread(make_plan, tags, version, self._settings)
+            self._plan = await asyncio.to_thread(make_plan, tags, version, self._settings, self._view.naming)
             for screen in tuple(self._screens):
                 screen.offer(self._plan.trends)
 

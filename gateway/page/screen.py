@@ -11,10 +11,10 @@ from gateway.page import tables
 from gateway.page.courses import Courses
 from gateway.page.model import Model, Stock
 from gateway.page.parts import Finding, KpiTile, Lamp, Many, StationCard, StockBar, Table, TopBar, box, text
+from gateway.page.plan import Trend
 from gateway.page.trends import TrendPanel
 from gateway.page.view import View
 from gateway.page.wish import THEMES, Wish
-from gateway.values import Tag
 
 _THEME_ICONS = {"auto": "brightness_auto", "dark": "dark_mode", "light": "light_mode"}
 
@@ -59,9 +59,9 @@ class Screen:
         with self._top.root:
             ui.navigate.reload()
 
-    def offer(self, tags: Sequence[Tag]) -> None:
+    def offer(self, trends: Sequence[Trend]) -> None:
         """Tags for the trends."""
-        self._trends.offer(tags)
+        self._trends.offer(trends)
 
     async def draw(self) -> None:
         """Draw the trends, when due."""

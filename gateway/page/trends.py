@@ -13,9 +13,9 @@ from gateway.contract import GatewayError
 from gateway.page import chart
 from gateway.page.courses import POINTS, Courses, step_s
 from gateway.page.parts import box, text
+from gateway.page.plan import Trend
 from gateway.page.view import View
 from gateway.page.wish import WINDOWS, Wish
-from gateway.values import Tag
 
 FIRST_STRIPS = 3
 """Tags that a browser shows when it has no wish."""
@@ -30,7 +30,7 @@ class TrendPanel:
     def __init__(self, courses: Courses | None, view: View, wish: Wish, tell: Callable[[Wish], None]) -> None:
         self._courses, self._view = courses, view
         self._wish, self._tell = wish, tell
-        self._tags: dict[int, Tag] = {}
+        self._offered: dict[int, Trend] = {}
         self._drawn = 0
         with box("section", "card trends"):
             with box("div", "head"):
@@ -43,13 +43,12 @@ class TrendPanel:
                 self._select.classes("tags")
             self._chart = ui.echart({}).classes("chart")
 
-    def offer(self, tags: Sequence[Tag]) -> None:
+    def offer(self, trends: Sequence[Trend]) -> None:
         """The tags that can be chosen; known wishes stay, otherwise the first ones are chosen."""
-        self._tags = {tag.id: tag for tag in tags}
-        chosen = [tag for tag in self._wish.tags if tag in self._tags][: chart.MOST_STRIPS]
-        self._select.set_options(
-            {tag.id: chart.name(tag) for tag in tags}, value=chosen or list(self._tags)[:FIRST_STRIPS]
-        )
+        self._offered = {trend.tag.id: trend for trend in trends}
+        chosen = [tag_id for tag_id in self._wish.tags if tag_id in self._offered][: chart.MOST_STRIPS]
+        names = {tag_id: trend.name for tag_id, trend in self._offered.items()}
+        self._select.set_options(names, value=chosen or list(names)[:FIRST_STRIPS])
         self._chosen_anew()
 
     async def draw(self) -> None:
@@ -69,11 +68,11 @@ class TrendPanel:
 
     async def _strip(self, courses: Courses, tag_id: int, now: int) -> chart.Strip:
         series = await courses.get(tag_id, self._wish.window_s, POINTS, now)
-        tag = self._tags[tag_id]
-        return chart.Strip(tag, series, self._view.present(tag))
+        trend = self._offered[tag_id]
+        return chart.Strip(trend.tag, trend.name, series, self._view.present(trend.tag))
 
     def _chosen(self) -> list[int]:
-        return [tag_id for tag_id in self._select.value or [] if tag_id in self._tags]
+        return [tag_id for tag_id in self._select.value or [] if tag_id in self._offered]
 
     async def _choose(self) -> None:
         """Somebody chose other tags or another window."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gateway.contract import Catalogue
 from gateway.health import UP
+from gateway.naming import Naming
 from gateway.sinks.latest import Latest, Value
 from gateway.status import Status
 from gateway.values import Tag
@@ -55,6 +56,7 @@ class View:
 
     status: Status
     catalogue: Catalogue
+    naming: Naming
     latest: Latest
     trend: Query | None = None  # None = no historian, no trends
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +31,6 @@ TAGS = st.builds(
     writable=st.booleans(),
     historised=st.booleans(),
     since=st.integers(0, 2**62),
-    names=st.dictionaries(TEXT, TEXT, max_size=3),
 )
 
 
@@ -40,6 +40,11 @@ def test_a_tag_survives_its_way_to_disk(given_: Tag) -> None:
     assert pack(found) == pack(given_)
     assert found.path == given_.path
     assert found.data_type is given_.data_type
+
+
+def test_a_tag_of_an_older_journal_that_said_more_is_known() -> None:
+    older = orjson.loads(pack(tag())) | {"names": {"station": "Tempering"}}
+    assert pack(unpack(orjson.dumps(older))) == pack(tag())
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"id": 1}', b"\xff"])

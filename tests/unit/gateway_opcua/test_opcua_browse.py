@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from asyncua import ua
-from support_opcua import NAMING, URI, Hall, Plant, running
+from support_opcua import URI, Hall, Plant, running
 
 from gateway.journal import Kind
 from gateway.opcua.browse import browse_children, find_variables
@@ -40,7 +40,7 @@ def below(hall: Hall, *include: str, exclude: tuple[str, ...] = ()) -> Selection
 
 async def tags(session: Session, selection: Selection) -> dict[str, Tag]:
     found = await find_variables(session, selection)
-    return {tag.path[-1]: tag for tag in (await describe(session, found, "plant", NAMING)).tags}
+    return {tag.path[-1]: tag for tag in (await describe(session, found, "plant")).tags}
 
 
 async def test_a_tag_knows_what_the_server_tells(server: Plant, hall: Hall, session: Session) -> None:
@@ -58,7 +58,6 @@ async def test_a_tag_knows_what_the_server_tells(server: Plant, hall: Hall, sess
     assert tag.path == (hall.name, "Temperature")
     assert (tag.data_type, tag.unit, tag.low, tag.high) == (DataType.DOUBLE, "°C", -10.0, 90.0)
     assert (tag.description, tag.writable, tag.historised) == ("of the mass", True, False)
-    assert tag.names == {"station": hall.name, "tag": "Temperature"}
     plain = found["Plain"]
     assert (plain.data_type, plain.unit, plain.writable, plain.historised) == (DataType.UINT16, "", False, True)
     assert math.isnan(plain.low)

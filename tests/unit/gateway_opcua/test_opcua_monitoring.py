@@ -11,7 +11,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.monitored_item_service import MonitoredItemService
-from support_opcua import NAMING, Hall, Plant, Run, running
+from support_opcua import Hall, Plant, Run, running
 
 from gateway.opcua.browse import find_variables
 from gateway.opcua.describe import describe
@@ -286,7 +286,7 @@ async def test_what_a_server_would_grant_is_asked_without_leaving_anything_behin
     settings = SourceSettings.model_validate(wanted)
     session = await Session.connect(settings, tmp_path)
     found = await find_variables(session, Selection.of(settings.roots, settings.include, settings.exclude))
-    tags = (await describe(session, found, settings.name, NAMING)).tags
+    tags = (await describe(session, found, settings.name)).tags
     strange = replace(tags[0], node="nsu=urn:test:plant;s=Nothing", path=("Nothing",))
     fast, slow, nothing = await probe(session, settings, [*sorted(tags, key=lambda tag: tag.path), strange])
     assert (fast.publishing_ms, fast.queue_size, fast.refused) == (250, 9, "")

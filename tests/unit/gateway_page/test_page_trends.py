@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -11,8 +12,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from support_page import STOCKS, Curve, FakeGateway
 
-from gateway.page.chart import Strip, name, options
+from gateway.naming import Naming, NamingSettings
+from gateway.page.chart import Strip, options
 from gateway.page.courses import Courses, evenly, last_numbers, step_s
+from gateway.page.plan import called
 from gateway.page.wish import Wish, read_wish
 from gateway.sinks.latest import Value
 from gateway.values import DataType, Tag
@@ -81,7 +84,7 @@ async def drawn(tag: Tag = TAG, value: float = 30.0, count: int = 1) -> dict[str
     series = await gateway.trend(1, start, NOON, 300)
     return orjson.loads(
         orjson.dumps(
-            options([Strip(tag, series, Value(value, 0, NOON))] * count, start, NOON),
+            options([Strip(tag, "Oven", series, Value(value, 0, NOON))] * count, start, NOON),
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
     )
@@ -114,9 +117,9 @@ async def test_states_are_drawn_as_steps() -> None:
 
 
 def test_a_tag_is_called_by_its_named_parts_or_its_path() -> None:
-    named = Tag(1, "p", "n", ("a", "b"), DataType.DOUBLE, names={"station": "Roasting", "tag": "BeanTemperature"})
-    assert name(named) == "Roasting · Bean Temperature"
-    assert name(TAG) == "Line/Oven/Temperature"
+    naming = Naming(NamingSettings(paths=[{"match": "{station}/{tag}"}]))
+    assert called(replace(TAG, path=("Roasting", "BeanTemperature")), naming) == "Roasting · Bean Temperature"
+    assert called(TAG, naming) == "Line/Oven/Temperature"
 
 
 @pytest.mark.parametrize("wish", [Wish(), Wish((3, 17), 3600, "dark"), Wish((), 86_400, "light")])

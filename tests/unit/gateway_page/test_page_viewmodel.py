@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time_ns
 
 import pytest
-from support_page import SETTINGS, STATES, FakeGateway
+from support_page import NAMING, SETTINGS, STATES, FakeGateway
 
 from gateway.page.model import Model
 from gateway.page.plan import make_plan
@@ -20,7 +20,7 @@ ALL = PageSettings.model_validate(SETTINGS)
 
 
 def model_of(gateway: FakeGateway, courses: dict[int, tuple[float, ...]] | None = None) -> Model:
-    return view_model(gateway.view, make_plan(gateway.catalogue, 1, ALL), ALL, courses or {}, time_ns())
+    return view_model(gateway.view, make_plan(gateway.catalogue, 1, ALL, NAMING), ALL, courses or {}, time_ns())
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ async def test_a_failing_journal_is_seen(gateway: FakeGateway) -> None:
 
 
 async def test_nothing_changes_without_a_change(gateway: FakeGateway) -> None:
-    plan, now = make_plan(gateway.catalogue, 1, ALL), time_ns()
+    plan, now = make_plan(gateway.catalogue, 1, ALL, NAMING), time_ns()
     first, second = (view_model(gateway.view, plan, ALL, {}, now) for _ in range(2))
     assert first == second
 

@@ -158,11 +158,6 @@ async def test_tags_that_are_left_out_go_and_come_back_with_the_same_id(house: H
     await house.has_all("first")
 
 
-async def test_other_names_reach_the_tags(house: House) -> None:
-    await house.change(lambda d: d["naming"].update(constants={"site": "berlin"}))
-    await house.until(lambda: all(tag.names.get("site") == "berlin" for tag in house.gateway._journal.catalogue))
-
-
 async def test_a_source_that_is_taken_out_has_no_tags(house: House) -> None:
     other = house.data["sources"][0] | {"name": "other"}
     await house.change(lambda d: d["sources"].append(other))

@@ -70,8 +70,9 @@ def test_the_order_in_the_file_is_no_change() -> None:
 
 def test_other_names_touch_all_who_use_names_and_leave_the_history_alone() -> None:
     found = planned(lambda d: d["naming"]["constants"].update(site="hamburg"))
-    assert touched(found) == {"plant": Fate.ADJUSTED, "uns": Fate.REPLACED, "sparkplug": Fate.REPLACED}
+    assert touched(found) == {"uns": Fate.REPLACED, "sparkplug": Fate.REPLACED}
     assert found.sinks["historian"] is Fate.KEPT
+    assert found.page
 
 
 def test_what_is_replaced_ends_and_begins() -> None:
