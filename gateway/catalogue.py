@@ -62,7 +62,7 @@ class TagCatalogue:
         by_node: dict[str, Tag] = {}
         for tag in tags:
             if tag.node not in by_node:
-                by_node[tag.node] = _settled(replace(tag, source=source), known.get(tag.node), fresh, now)
+                by_node[tag.node] = _settled(tag, source, known.get(tag.node), fresh, now)
         active = {tag.id: tag for tag in self._active if tag.source == source}
         changed = tuple(tag for tag in by_node.values() if active.get(tag.id) is not tag)
         retired = tuple(active.keys() - {tag.id for tag in by_node.values()})
@@ -115,11 +115,11 @@ class TagCatalogue:
 _id = attrgetter("id")
 
 
-def _settled(tag: Tag, known: Tag | None, fresh: Iterator[int], now: int) -> Tag:
-    """The tag with its id and first day; the very object that is known where nothing differs."""
+def _settled(tag: Tag, source: str, known: Tag | None, fresh: Iterator[int], now: int) -> Tag:
+    """The tag with its source, id and first day; the very object that is known where nothing differs."""
     if known is None:
-        return replace(tag, id=next(fresh), since=tag.since or now)
-    tag = replace(tag, id=known.id, since=known.since)
+        return replace(tag, source=source, id=next(fresh), since=tag.since or now)
+    tag = replace(tag, source=source, id=known.id, since=known.since)
     return known if tag == known or pack(tag) == pack(known) else tag
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 OBJECTS = standard(ua.ObjectIds.ObjectsFolder)
 _SERVER = standard(ua.ObjectIds.Server)
+TOGETHER = 2_000
+"""Nodes that are asked about before the answers about others are dropped: there may be 100,000."""
+
 _DEEPEST = 50  # levels; nobody builds that, but a generated space may not end
 _NOT_FOLLOWED = frozenset(map(int, (ua.ObjectIds.HasEventSource, ua.ObjectIds.HasNotifier, ua.ObjectIds.HasSubtype)))
 _WANTED = (
@@ -106,14 +109,18 @@ async def find_variables(session: Session, selection: Selection) -> list[Found]:
     for _ in range(_DEEPEST):
         if not level:
             break
-        children = await browse_children(session, [place.node for place in level])
-        level = [
-            place
-            for parent, references in zip(level, children, strict=True)
-            for reference in references
-            if (place := _step(session, selection, parent, reference, seen)) is not None
-        ]
-        found += [place.found for place in level if place.found is not None]
+        below: list[_Place] = []
+        for start in range(0, len(level), TOGETHER):
+            part = level[start : start + TOGETHER]
+            children = await browse_children(session, [place.node for place in part])
+            below += [
+                place
+                for parent, references in zip(part, children, strict=True)
+                for reference in references
+                if (place := _step(session, selection, parent, reference, seen)) is not None
+            ]
+        found += [place.found for place in below if place.found is not None]
+        level = below
     return found
 
 

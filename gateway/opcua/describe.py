@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 
-from gateway.opcua.browse import browse_children
+from gateway.opcua.browse import TOGETHER, browse_children
 from gateway.opcua.errors import is_bad
 from gateway.opcua.nodes import standard
 from gateway.opcua.session import in_chunks
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from gateway.opcua.browse import Found
     from gateway.opcua.session import Session
+
+    _Types = dict[ua.NodeId, tuple[DataType, tuple[str, ...]]]
+    """The built-in type behind each data type, and the texts of enumerations."""
 
 _ATTRIBUTES = (
     ua.AttributeIds.DataType,
@@ -47,15 +50,18 @@ class Described:
 
 async def describe(session: Session, found: Sequence[Found], source: str) -> Described:
     """What the server says of these variables. What it does not tell has the tag's default."""
-    nodes = [(one.node, attribute) for one in found for attribute in _ATTRIBUTES]
-    values = await read_attributes(session, nodes)
-    per_node = [values[i : i + len(_ATTRIBUTES)] for i in range(0, len(values), len(_ATTRIBUTES))]
-    properties = await _properties(session, [one.properties for one in found])
-    types = await _types(session, {kind for kind, *_ in per_node if isinstance(kind, ua.NodeId)})
-    tags = [
-        _tag(session, source, one, facts, extra, types)
-        for one, facts, extra in zip(found, per_node, properties, strict=True)
-    ]
+    tags: list[Tag] = []
+    types: _Types = {}
+    for start in range(0, len(found), TOGETHER):
+        part = found[start : start + TOGETHER]
+        values = await read_attributes(session, [(one.node, attribute) for one in part for attribute in _ATTRIBUTES])
+        per_node = [values[i : i + len(_ATTRIBUTES)] for i in range(0, len(values), len(_ATTRIBUTES))]
+        properties = await _properties(session, [one.properties for one in part])
+        types |= await _types(session, {kind for kind, *_ in per_node if isinstance(kind, ua.NodeId)} - types.keys())
+        tags += [
+            _tag(session, source, one, facts, extra, types)
+            for one, facts, extra in zip(part, per_node, properties, strict=True)
+        ]
     return Described(tags, {kind for kind, (base, _) in types.items() if _may_be_structure(kind, base)})
 
 
@@ -108,7 +114,7 @@ async def _properties(session: Session, nodes: Sequence[Mapping[str, ua.NodeId]]
     return properties
 
 
-async def _types(session: Session, kinds: Collection[ua.NodeId]) -> dict[ua.NodeId, tuple[DataType, tuple[str, ...]]]:
+async def _types(session: Session, kinds: Collection[ua.NodeId]) -> _Types:
     """The built-in type behind each data type, and the texts of enumerations."""
     ways = {kind: await way_up(session, kind) for kind in kinds}
     enums = [kind for kind, way in ways.items() if _ENUMERATION in way]
@@ -182,7 +188,7 @@ def _tag(
     found: Found,
     facts: Sequence[Any],
     properties: Mapping[str, Any],
-    types: Mapping[ua.NodeId, tuple[DataType, tuple[str, ...]]],
+    types: _Types,
 ) -> Tag:
     kind, rank, access, historizing, description = facts
     data_type, texts = types.get(kind, (DataType.VARIANT, ()))

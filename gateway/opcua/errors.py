@@ -126,3 +126,9 @@ def login_refused(code: int) -> GatewayError:
 def fault(code: int) -> GatewayError:
     """The error for a bad service result."""
     return SessionLost(in_words(code)) if code in _SESSION_IS_GONE else ServiceFault(code)
+
+
+def alone(error: GatewayError) -> GatewayError:
+    """The error to be remembered: without its traces, which hold everything that was at work when it came."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

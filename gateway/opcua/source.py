@@ -13,7 +13,7 @@ from gateway.contract import GatewayError
 from gateway.journal import JournalError
 from gateway.opcua.backfill import Backfill
 from gateway.opcua.current import Current
-from gateway.opcua.errors import Changeover, NoAnswer, SubscriptionLost, in_words
+from gateway.opcua.errors import Changeover, NoAnswer, SubscriptionLost, alone, in_words
 from gateway.opcua.event_watch import EventWatch
 from gateway.opcua.events import EventReader
 from gateway.opcua.granted import granted
@@ -111,7 +111,7 @@ class OpcUaSource:
             attempt, trouble = 0, None
             while True:
                 began = monotonic()
-                trouble = await self._serve(trouble)
+                trouble = alone(await self._serve(trouble))
                 self._outage = self._outage or str(trouble)
                 attempt = 1 if monotonic() - began > _STABLE_S else attempt + 1
                 await self._ladder.pause(delay(attempt, _BASE_S, self._settings.retry_max_s), trouble)

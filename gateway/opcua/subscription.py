@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from asyncua import ua
 
+from gateway.opcua.browse import TOGETHER
 from gateway.opcua.errors import ServiceFault
 from gateway.opcua.items import Asked, Item, Refusal, create_items, delete_items, modify_items, revised
 from gateway.opcua.nodes import UnknownNamespaceError
@@ -219,7 +220,7 @@ class Subscriptions:
                 for wish in wishes[position:]:
                     self._reject(wish, f"no subscription for it: {fault}")
                 return
-            part = wishes[position : position + room]
+            part = wishes[position : position + min(room, TOGETHER)]
             await self._fill(session, subscription, part)
             position += len(part)
 
