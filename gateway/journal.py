@@ -15,6 +15,7 @@ from typing import TypeVar
 from gateway import ranges
 from gateway.catalogue import Era, TagCatalogue
 from gateway.opcua.datatypes import DataTypes
+from gateway.sqlite import is_damage
 from gateway.status import JournalStatus, SinkStatus
 from gateway.store.cursor import Cursor, Progress
 from gateway.store.file import JournalFile
@@ -25,7 +26,7 @@ from gateway.store.recent import Recent
 from gateway.store.record import INDEX_BITS, Draft, Heard, JournalError, JournalSettings, Kind, Record
 from gateway.store.retention import Expired
 from gateway.store.salvage import open_or_salvage
-from gateway.store.schema import explain, is_damage
+from gateway.store.schema import explain
 from gateway.store.writer import JournalWriter
 from gateway.values import Tag
 

@@ -19,6 +19,7 @@ from gateway.history.blocks import as_json, from_json
 from gateway.history.compaction import Compaction
 from gateway.history.schema import connect
 from gateway.history.staging import Staged, Tail, pack, unpack
+from gateway.sqlite import transaction
 from gateway.values import Batch, Column, Event, Gap
 
 log = structlog.get_logger(__name__)
@@ -68,14 +69,11 @@ class HistoryFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            self._connection.execute("COMMIT")
+            with transaction(self._connection):
+                yield
         except BaseException:
             self._ids = np.zeros(0, np.int32)
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
             raise
 
     def _keep(self, batch: Batch) -> None:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
 
 import orjson
 
 from gateway.history.compaction import readable
 from gateway.history.samples import Series, between, joined, thinned
-from gateway.history.schema import connect_reader
 from gateway.history.staging import Tail
+from gateway.sqlite import Reader
 from gateway.values import Event, Gap, Tag
 
 
-class HistoryReader:
-    """A reading connection, opened when it is needed, used by one thread at a time. May raise sqlite3.Error."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+class HistoryReader(Reader):
+    """Answers from the history's file. May raise sqlite3.Error."""
 
     def series(self, tag: Tag, start: int, end: int, points: int, tails: Iterable[Tail]) -> Series:
         """What the tag did from start to end, in at most so many points."""
-        found = self._open().execute("SELECT id FROM series WHERE source = ? AND node = ?", (tag.source, tag.node))
+        found = self.connection.execute("SELECT id FROM series WHERE source = ? AND node = ?", (tag.source, tag.node))
         row = found.fetchone()
         if row is None:
             return thinned(joined([]), points)
-        bodies = self._open().execute(
+        bodies = self.connection.execute(
             "SELECT body FROM block WHERE series = ? AND first <= ? AND last >= ? ORDER BY id", (row[0], end, start)
         )
         parts = list(readable(row[0], (body for (body,) in bodies)))
@@ -38,7 +32,7 @@ class HistoryReader:
 
     def events(self, start: int, end: int, limit: int) -> list[Event]:
         """The newest events from start to end, by rising time."""
-        rows = self._open().execute(
+        rows = self.connection.execute(
             "SELECT * FROM event WHERE time BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (start, end, limit)
         )
         found = [
@@ -49,7 +43,7 @@ class HistoryReader:
 
     def gaps(self, start: int, end: int, limit: int) -> list[Gap]:
         """The newest gaps that touch start to end, by rising end."""
-        rows = self._open().execute(
+        rows = self.connection.execute(
             "SELECT * FROM gap WHERE last >= ? AND first <= ? ORDER BY last DESC LIMIT ?", (start, end, limit)
         )
         found = [
@@ -57,14 +51,3 @@ class HistoryReader:
             for position, source, tags, first, last, reason in rows
         ]
         return found[::-1]
-
-    def close(self) -> None:
-        """Idempotent; the next question opens anew."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = connect_reader(self._path)
-        return self._connection

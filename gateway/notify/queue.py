@@ -19,6 +19,7 @@ from gateway.notify import store
 from gateway.notify.message import MailRefused, Notifier
 from gateway.notify.settings import QueueSettings
 from gateway.notify.store import Draft, Outcome, Summary, Waiting
+from gateway.sqlite import transaction
 from gateway.status import MailStatus
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ def nothing(_: sqlite3.Connection) -> None:
 
 def _do(connection: sqlite3.Connection, work: Work[T]) -> T:
     try:
-        with store.transaction(connection):
+        with transaction(connection):
             return work(connection)
     except sqlite3.Error as error:
         raise NotConnected(f"the mail queue cannot be read or written: {error}; free the disk") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import orjson
@@ -13,6 +13,7 @@ import structlog
 from gateway.catalogue import Adoption, Era, TagCatalogue, pack, unpack
 from gateway.opcua.datatypes import packed, unpacked
 from gateway.ranges import Ranges
+from gateway.sqlite import transaction
 from gateway.store.record import Draft, Kind, Record
 from gateway.store.schema import connect
 from gateway.values import DataType, Tag
@@ -36,17 +37,9 @@ class JournalFile:
             raise
         self.head, self.total = newest[0] if newest else (self.removed, self._removed_total)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing, and on disk at the end."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        return transaction(self.connection)
 
     def insert(self, drafts: Sequence[Draft]) -> list[Record]:
         """Give numbers and store."""

@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 
 from gateway.ranges import Range, Ranges
+from gateway.sqlite import Reader, is_damage
 from gateway.store.bodies import gap_body
 from gateway.store.record import Kind, Record
-from gateway.store.schema import connect_reader, is_damage
 from gateway.values import Gap
 
 log = structlog.get_logger(__name__)
@@ -23,17 +23,16 @@ _SELECT = "SELECT sequence, kind, source, received, historical, count, body, crc
 _ONE_BY_ONE = 4096
 
 
-class JournalReader:
-    """A reading connection, opened when it is needed, used by one thread at a time."""
+class JournalReader(Reader):
+    """Reads the journal's file in one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        super().__init__(path)
         self.damaged: set[int] = set()  # sequence numbers that could not be given as they were stored
 
     def read(self, first: int, last: int, max_bytes: int) -> list[Record]:
         """Records from `first` on, at least one, then up to max_bytes; [] if retention removed them all."""
-        connection = self._open()
+        connection = self.connection
         (removed,) = connection.execute("SELECT sequence FROM removed").fetchone()
         try:
             rows, complete = _take(scan(connection, first, last), max_bytes)
@@ -48,7 +47,7 @@ class JournalReader:
 
     def count(self, owed: Ranges) -> int:
         """Values and events in these ranges."""
-        connection = self._open()
+        connection = self.connection
         removed, base = connection.execute("SELECT sequence, total FROM removed").fetchone()
 
         def total(sequence: int) -> int:
@@ -57,17 +56,6 @@ class JournalReader:
             return int(row[0]) if row else int(base)
 
         return sum(total(high) - total(low - 1) for low, high in owed)
-
-    def close(self) -> None:
-        """Idempotent; the next read opens anew."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = connect_reader(self._path)
-        return self._connection
 
     def _damaged(self, record: Record) -> Record:
         """A record with a wrong checksum: only its number is sure, and its source if the column still reads as one."""
@@ -93,7 +81,7 @@ class JournalReader:
 
     def _report(self, first: int, last: int) -> None:
         if first not in self.damaged:
-            log.error("journal records damaged, told as a gap", first=first, last=last, path=str(self._path))
+            log.error("journal records damaged, told as a gap", first=first, last=last, path=str(self.path))
         self.damaged.update(range(first, last + 1))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 from time import time_ns
 
@@ -11,11 +10,11 @@ import structlog
 
 from gateway.catalogue import Adoption
 from gateway.opcua.decode import decode_data
+from gateway.sqlite import is_damage, move_aside, open_plain, remove
 from gateway.store.bodies import gap_body
 from gateway.store.file import JournalFile
 from gateway.store.reader import verify
 from gateway.store.record import Draft, Kind, Record
-from gateway.store.schema import is_damage, open_plain
 from gateway.values import DataType, Gap, Tag
 
 log = structlog.get_logger(__name__)
@@ -47,9 +46,9 @@ def open_or_salvage(path: Path, at_least: int = 0, *, damaged: bool = False) -> 
             raise
     log.error("journal damaged, saving what can be read", path=str(path))
     fresh = path.with_name(f"{path.name}.salvage")
-    _remove(fresh)
+    remove(fresh)
     _rebuild(path, fresh, at_least)
-    aside = _move_aside(path)
+    aside = move_aside(path)
     fresh.rename(path)
     log.error("journal replaced; the damaged file may be deleted", damaged=str(aside))
     return JournalFile(path), True
@@ -158,18 +157,3 @@ def _conclude(file: JournalFile, at_least: int, end: int) -> None:
         if newest[0] is None:
             file.set_removed(file.head, file.total)
         file.insert([Draft(Kind.GAP, "", gap_body(gap))])
-
-
-def _move_aside(path: Path) -> Path:
-    """Rename the database with its companions."""
-    aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    for companion in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + companion)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + companion))
-    return aside
-
-
-def _remove(path: Path) -> None:
-    for companion in ("-wal", "-shm", ""):
-        path.with_name(path.name + companion).unlink(missing_ok=True)

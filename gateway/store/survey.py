@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from gateway import ranges
 from gateway.ranges import Ranges
+from gateway.sqlite import connect_reader
 from gateway.store.file import JournalFile, read_cursors
 from gateway.store.lock import lock, unlock
 from gateway.store.reader import JournalReader
 from gateway.store.record import JournalError
-from gateway.store.schema import connect_reader
 
 T = TypeVar("T")
 

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 import structlog
 
 from gateway.catalogue import TagCatalogue
+from gateway.sqlite import is_damage
 from gateway.status import JournalStatus
 from gateway.store.cursor import Cursor, Progress
 from gateway.store.file import JournalFile
 from gateway.store.record import JournalError, JournalSettings
 from gateway.store.retention import Expired, expire
 from gateway.store.salvage import open_or_salvage
-from gateway.store.schema import explain, is_damage
+from gateway.store.schema import explain
 
 log = structlog.get_logger(__name__)
 
