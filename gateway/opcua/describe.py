@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 
-from gateway.opcua.browse import TOGETHER, browse_children
+from gateway.opcua.browse import browse_children
 from gateway.opcua.errors import is_bad
 from gateway.opcua.nodes import standard
 from gateway.opcua.session import in_chunks
@@ -34,6 +34,7 @@ _WRITABLE = 1 << ua.AccessLevel.CurrentWrite
 _HISTORY = 1 << ua.AccessLevel.HistoryRead
 _ENUMERATION = standard(ua.ObjectIds.Enumeration)
 _ANYTHING = standard(ua.ObjectIds.BaseDataType)
+_TOGETHER = 2_000  # variables that are asked about before others: the answers about 100,000 would take 150 MB
 _LARGEST_ENUM = 1_024
 _DEEPEST_TYPE = 20
 _NAN = float("nan")
@@ -52,8 +53,8 @@ async def describe(session: Session, found: Sequence[Found], source: str) -> Des
     """What the server says of these variables. What it does not tell has the tag's default."""
     tags: list[Tag] = []
     types: _Types = {}
-    for start in range(0, len(found), TOGETHER):
-        part = found[start : start + TOGETHER]
+    for start in range(0, len(found), _TOGETHER):
+        part = found[start : start + _TOGETHER]
         values = await read_attributes(session, [(one.node, attribute) for one in part for attribute in _ATTRIBUTES])
         per_node = [values[i : i + len(_ATTRIBUTES)] for i in range(0, len(values), len(_ATTRIBUTES))]
         properties = await _properties(session, [one.properties for one in part])

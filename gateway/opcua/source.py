@@ -269,7 +269,7 @@ class OpcUaSource:
             await self._losses.give_up(changed.gone)
         elif self._brought is not self._conditions:
             await self._bring(session)
-        self._status.tags, self._status.gone = len(self._tags.by_node), dict(self._tags.gone)
+        self._status.tags, self._status.gone = len(self._tags.by_id), dict(self._tags.gone)
         self._holes.set()
         now = monotonic()
         self._rest_until = now + _REST * (now - began)

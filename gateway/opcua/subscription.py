@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import structlog
 from asyncua import ua
 
-from gateway.opcua.browse import TOGETHER
 from gateway.opcua.errors import ServiceFault
 from gateway.opcua.items import Asked, Item, Refusal, create_items, delete_items, modify_items, revised
 from gateway.opcua.nodes import UnknownNamespaceError
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.opcua.terms import Pace, Parameters, Wish
 
 _MOST_NOTIFICATIONS = 10_000  # in one message: a record of the journal has room for 2^20
+_TOGETHER = 2_000  # items that are asked for before others
 _LONGEST_RETRY_S = 300.0
 _GONE = frozenset({ua.StatusCodes.BadNoSubscription, ua.StatusCodes.BadSubscriptionIdInvalid})
 
@@ -220,7 +220,7 @@ class Subscriptions:
                 for wish in wishes[position:]:
                     self._reject(wish, f"no subscription for it: {fault}")
                 return
-            part = wishes[position : position + min(room, TOGETHER)]
+            part = wishes[position : position + min(room, _TOGETHER)]
             await self._fill(session, subscription, part)
             position += len(part)
 

@@ -51,7 +51,8 @@ class TagSet:
         self._described = False
         self.gone: dict[str, str] = {}  # browse path -> why there is no such tag any more
         self.select(settings)
-        self._own(tag for tag in journal.catalogue if tag.source == self._source and self._selection.takes(tag.path))
+        mine = (tag for tag in journal.catalogue if tag.source == self._source)
+        self.by_id = {tag.id: tag for tag in mine if self._selection.takes(tag.path)}
 
     def select(self, settings: SourceSettings) -> None:
         """Want what these settings want, from the next browse on."""
@@ -61,13 +62,9 @@ class TagSet:
         """Before values come: have the server's present definitions of the structures that are known. JournalError."""
         await self.types.follow(session)
 
-    def _own(self, tags: Iterable[Tag]) -> None:
-        self.by_node = {tag.node: tag for tag in tags}
-        self.by_id = {tag.id: tag for tag in self.by_node.values()}
-
     def tags(self) -> list[Tag]:
         """All of them."""
-        return list(self.by_node.values())
+        return list(self.by_id.values())
 
     def describe_anew(self) -> None:
         """Read units, ranges and the like of every tag again at the next browse."""
@@ -82,35 +79,36 @@ class TagSet:
         """
         found = self._named(session, await find_variables(session, self._selection))
         self._see(session.life, found)
-        unwanted = tuple(tag for tag in self.by_node.values() if not self._selection.takes(tag.path))
-        missing = [tag for tag in self.by_node.values() if self._may_be_gone(tag, found) and tag not in unwanted]
+        by_node = {tag.node: tag for tag in self.by_id.values()}
+        unwanted = tuple(tag for tag in by_node.values() if not self._selection.takes(tag.path))
+        missing = [tag for tag in by_node.values() if self._may_be_gone(tag, found) and tag not in unwanted]
         gone = await unknown_nodes(session, missing)
-        new = [one for node, one in found.items() if not self._described or node not in self.by_node]
+        new = [one for node, one in found.items() if not self._described or node not in by_node]
         if not (new or gone or unwanted):
             return None
         described = await describe(session, new, self._source)
         await self.types.learn(session, described.structures)
         left = {tag.node for tag in (*gone, *unwanted)}
-        kept = {node: tag for node, tag in self.by_node.items() if node not in left}
+        kept = {node: tag for node, tag in by_node.items() if node not in left}
         return await self._adopt({**kept, **{tag.node: tag for tag in described.tags}}, tuple(gone), unwanted)
 
     def _see(self, life: tuple[str, ...], found: Mapping[str, Found]) -> None:
         if life != self._life:
             self._life, self._late = life, monotonic() + _LATE_S
-            self._unseen = set(self.by_node)
+            self._unseen = {tag.node for tag in self.by_id.values()}
         self._unseen = self._unseen - found.keys()
 
     def _may_be_gone(self, tag: Tag, found: Mapping[str, Found]) -> bool:
         return tag.node not in found and (tag.node not in self._unseen or monotonic() > self._late)
 
     async def _adopt(self, wanted: Mapping[str, Tag], gone: tuple[Tag, ...], unwanted: tuple[Tag, ...]) -> Difference:
-        before = self.by_node
-        self._own(await self._journal.adopt(self._source, list(wanted.values())))
+        before = self.by_id
+        self.by_id = {tag.id: tag for tag in await self._journal.adopt(self._source, list(wanted.values()))}
         self._described = True
-        came = tuple(tag for node, tag in self.by_node.items() if node not in before)
+        came = tuple(tag for tag in self.tags() if tag.id not in before)
         self._note_gone(came, gone)
         counts = {"came": len(came), "gone": len(gone), "unwanted": len(unwanted)}
-        _log.info("browsed", source=self._source, tags=len(self.by_node), **counts)
+        _log.info("browsed", source=self._source, tags=len(self.by_id), **counts)
         return Difference(came, gone, unwanted)
 
     def _note_gone(self, came: Iterable[Tag], gone: Iterable[Tag]) -> None:
