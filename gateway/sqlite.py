@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,19 +19,17 @@ _PRAGMAS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What stands in a file, and what is raised where the file is another's, or of another version."""
+    """What stands in a file, and the error for a file that is another's, or of another version."""
 
-    name: str
     application: int  # SQLite's application_id: the file is ours
     version: int
     tables: str  # SQL for a new file
-    refusal: type[GatewayError]
-    advice: str  # what to do, beside moving the file away
+    foreign: Callable[[Path], GatewayError]
     pragmas: tuple[str, ...] = ()
 
 
 def connect(path: Path, form: Form) -> sqlite3.Connection:
-    """A connection for writing; makes the tables in a new file. sqlite3.Error where that fails, or the refusal."""
+    """A connection for writing; makes the tables in a new file. sqlite3.Error where that fails, or the form's own error."""
     connection = open_plain(path)
     try:
         _prepare(connection, path, form)
@@ -117,7 +115,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, form: Form) -> None:
         marks = f"PRAGMA application_id={form.application}; PRAGMA user_version={form.version};"
         connection.executescript(f"BEGIN IMMEDIATE; {form.tables} {marks} COMMIT;")
     elif (version, application) != (form.version, form.application):
-        raise form.refusal(f"{path} is not a {form.name} of this version: move it away, or {form.advice}")
+        raise form.foreign(path)
 
 
 def _lenient(text: bytes) -> str:

@@ -35,12 +35,10 @@ CREATE TABLE gap (
 """
 
 _FORM = sqlite.Form(
-    name="history",
     application=0x434F4E48,  # "CONH"
     version=1,
     tables=_TABLES,
-    refusal=NotConnected,
-    advice="name another file",
+    foreign=lambda path: NotConnected(f"{path} is not a history of this version: move it away, or name another file"),
 )
 
 

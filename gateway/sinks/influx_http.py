@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from influxdb_client import InfluxDBClient
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from gateway.contract import NotConnected
@@ -99,6 +98,8 @@ def _manager(settings: InfluxSettings) -> urllib3.PoolManager:
     authority = str(settings.ca_path) if settings.ca_path else None
     if settings.version == 1:
         return urllib3.PoolManager(ca_certs=authority)
+    from influxdb_client import InfluxDBClient  # noqa: PLC0415 - costs 11 MB; only those pay who use it
+
     client: Any = InfluxDBClient(settings.url, "", org=settings.org, ssl_ca_cert=authority)
     manager: urllib3.PoolManager = client.api_client.rest_client.pool_manager
     return manager

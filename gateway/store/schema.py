@@ -32,12 +32,12 @@ CREATE TABLE IF NOT EXISTS era (source TEXT, since INTEGER, types BLOB NOT NULL,
 # removed: retention took the records up to here; a number missing after it is damage.
 
 _FORM = sqlite.Form(
-    name="journal",
     application=0x434F4E43,  # "CONC"
     version=1,
     tables=_TABLES,
-    refusal=JournalError,
-    advice="use another state folder",
+    foreign=lambda path: JournalError(
+        f"{path} is not a journal of this version: move it away, or use another state folder"
+    ),
     pragmas=("wal_autocheckpoint=4000",),
 )
 
