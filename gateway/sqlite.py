@@ -29,7 +29,7 @@ class Form:
 
 
 def connect(path: Path, form: Form) -> sqlite3.Connection:
-    """A connection for writing; makes the tables in a new file. sqlite3.Error where that fails, or the form's own error."""
+    """A connection for writing; makes the tables in a new file. sqlite3.Error, or the error of the form."""
     connection = open_plain(path)
     try:
         _prepare(connection, path, form)
