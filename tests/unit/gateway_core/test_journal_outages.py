@@ -110,7 +110,7 @@ async def test_a_full_disk_stops_appends_and_they_recover_by_themselves(open_jou
 async def test_a_locked_file_fails_the_append_and_the_next_one_works(
     open_journal, journal_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.schema._BUSY_S", 0.05)
+    monkeypatch.setattr("gateway.sqlite._BUSY_S", 0.05)
     status = JournalStatus()
     journal = await open_journal(status)
     other = sqlite3.connect(journal_path, isolation_level=None)
