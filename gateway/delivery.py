@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import ranges
 from gateway.backoff import delay
-from gateway.calls import answered
+from gateway.calls import answered, ended
 from gateway.contract import NotConnected, Rejected, Sink
 from gateway.journal import INDEX_BITS, Journal, JournalError, Record
 from gateway.lanes import Pace, Share, Turn
@@ -24,6 +24,7 @@ from gateway.values import Batch
 
 log = structlog.get_logger(__name__)
 
+_FINISH_S = 0.8
 _CLOSE_S = 1.0
 _VALUES_A_TIMEOUT = 1000  # a slow peer that confirms steadily must get a large record through, else it never will
 
@@ -53,7 +54,7 @@ class Delivery:
         self._live_from = 1  # what is owed before this number is backlog; from it on everything is owed
         self._volume = 0  # the journal's volume at live_from
         self._attempts = 0
-        self._stopping = False
+        self._is_calling = self._stopping = False
 
     def adjust(self, settings: DeliverySettings) -> None:
         """Serve by these settings from the next batch on."""
@@ -63,12 +64,20 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until cancelled; then finish or abandon the running write within a second, save progress, close."""
+        work = asyncio.create_task(self._work(), name=f"calls of {self._sink.name}")
         try:
-            while not self._stopping:
-                await self._serve()
-            raise asyncio.CancelledError
+            await asyncio.wait({work})
+            work.result()
+        except asyncio.CancelledError:
+            self._stopping = True
+            await ended(work, _FINISH_S if self._is_calling else 0.0)
+            raise
         finally:
             await self._end()
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            await self._serve()
 
     async def _serve(self) -> None:
         """Open and deliver until something goes wrong; then wait."""
@@ -114,6 +123,7 @@ class Delivery:
                 self._share.backlog_sent(size, live_due=due)
             case Turn.WAIT:
                 await self._wait()
+        await asyncio.sleep(0)  # a sink in memory waits for nothing, and others want their turn too
 
     async def _send_live(self, cursor: Cursor) -> int:
         """The next live batch; returns its bytes. What was read from history is left to the backlog."""
@@ -167,7 +177,11 @@ class Delivery:
         self._attempts = 0
 
     async def _call(self, call: Coroutine[Any, Any, None], timeouts: int = 1) -> None:
-        self._stopping = await answered(call, self._settings.timeout_s * timeouts)
+        self._is_calling = True
+        try:
+            await answered(call, self._settings.timeout_s * timeouts)
+        finally:
+            self._is_calling = False
 
     def _is_due(self) -> bool:
         """Whether live records wait that are enough or have waited enough."""
@@ -202,7 +216,8 @@ class Delivery:
         self._status.connection.become(Link.WAITING, reason)
         self._status.retries += 1
         self._attempts += 1
-        await asyncio.sleep(delay(self._attempts, self._settings.backoff_base_s, self._settings.backoff_cap_s))
+        if not self._stopping:
+            await asyncio.sleep(delay(self._attempts, self._settings.backoff_base_s, self._settings.backoff_cap_s))
 
     async def _end(self) -> None:
         self._status.connection.become(Link.STOPPED)

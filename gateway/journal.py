@@ -79,21 +79,19 @@ class Journal:
         """Bytes of record bodies appended since it was opened."""
         return self._growth.volume
 
-    async def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> int:
-        """Store all or none; returns the last of their numbers after the commit. JournalError while commits fail.
+    def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> asyncio.Future[int]:
+        """Store all or none; the head after the commit. JournalError while commits fail.
 
-        `heard` is stored with them: the messages of OPC UA subscriptions that they complete.
+        `heard` is stored with them: the messages of OPC UA subscriptions that they complete. What was begun is
+        finished, also if nobody waits for it any more.
         """
-        if not drafts and heard is None:
-            return self.head
 
         def store(file: JournalFile) -> list[Record]:
             if heard is not None:
                 file.hear(heard.source, heard.numbers)
             return file.insert(drafts)
 
-        records = await self._writer.run(store, self._appended)
-        return records[-1].sequence if records else self.head
+        return self._writer.run(store, self._appended)
 
     async def hear_only(self, source: str, tokens: Collection[str]) -> None:
         """These are the subscriptions of the source: new ones begin at number 0, others are forgotten."""
@@ -192,9 +190,9 @@ class Journal:
         finally:
             self._status.damaged = len(self._reader.damaged)
 
-    def _appended(self, records: list[Record]) -> None:
+    def _appended(self, records: list[Record]) -> int:
         if not records:
-            return
+            return self.head
         first, head = self.head + 1, records[-1].sequence
         self._recent.add(records)
         count = sum(record.count for record in records)
@@ -203,6 +201,7 @@ class Journal:
         for cursor in self._writer.cursors.values():
             cursor.extend(first, head, count)
         self._growth.grow(head, sum(len(record.body) for record in records))
+        return head
 
     def _lost(self, expired: Expired) -> None:
         self._status.lost += sum(count for _, count in expired.lost)

@@ -44,7 +44,10 @@ class FakeJournal:
     def head(self) -> int:
         return len(self.records)
 
-    async def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> int:
+    def append(self, drafts: Sequence[Draft], heard: Heard | None = None) -> asyncio.Future[int]:
+        return asyncio.ensure_future(self._append(drafts, heard))
+
+    async def _append(self, drafts: Sequence[Draft], heard: Heard | None) -> int:
         await asyncio.sleep(0)
         if self.refuses:
             self.refused += 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import pytest
 from asyncua import ua
+from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_to_binary
 from support_opcua import FakeJournal
 
@@ -77,8 +78,13 @@ class Script:
     async def call(self, request: object, timeout_s: float | None = None) -> bytes:
         if isinstance(request, ua.RepublishRequest):
             return self.republish(request.Parameters.RetransmitSequenceNumber)
-        assert isinstance(request, ua.PublishRequest)
-        self.acknowledged += [a.SequenceNumber for a in request.Parameters.SubscriptionAcknowledgements]
+        raise AssertionError(f"{request} is not expected")
+
+    def publish(self, acknowledge: Iterable[tuple[int, int]]) -> asyncio.Future[Buffer]:
+        self.acknowledged += [number for _, number in acknowledge]
+        return asyncio.ensure_future(self._answer())
+
+    async def _answer(self) -> Buffer:
         self.outstanding += 1
         self.most_outstanding = max(self.most_outstanding, self.outstanding)
         if not self.answers:
@@ -88,7 +94,7 @@ class Script:
         self.outstanding -= 1
         if isinstance(answer, GatewayError):
             raise answer
-        return answer
+        return Buffer(answer)
 
     def republish(self, number: int) -> bytes:
         self.republished.append(number)

@@ -57,24 +57,21 @@ class Intake:
     async def _stored(
         self, drafts: Sequence[Draft], then: Callable[[], None], heard: Mapping[str, int] | None, attempt: int
     ) -> bool:
-        work = asyncio.ensure_future(self._append(drafts, then, heard))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait([work])
-            if not work.cancelled():
-                work.exception()
-            raise
-        except JournalError as error:
-            self._show(str(error), attempt)
-            return False
+        if drafts or heard:
+            commit = self._journal.append(drafts, Heard(self.source, heard) if heard else None)
+            try:
+                await asyncio.shield(commit)
+            except asyncio.CancelledError:
+                await asyncio.wait([commit])
+                if commit.exception() is None:
+                    then()
+                raise
+            except JournalError as error:
+                self._show(str(error), attempt)
+                return False
+        then()
         self._show("", attempt)
         return True
-
-    async def _append(self, drafts: Sequence[Draft], then: Callable[[], None], heard: Mapping[str, int] | None) -> None:
-        if drafts or heard:
-            await self._journal.append(drafts, Heard(self.source, heard) if heard else None)
-        then()
 
     def _show(self, failure: str, attempt: int) -> None:
         connection = self._status.connection

@@ -100,6 +100,10 @@ class Link(UASocketProtocol):
         future: asyncio.Future[Any] = super()._send_request(*arguments, **options)
         return future
 
+    def post(self, request: Any) -> asyncio.Future[Any]:  # noqa: ANN401 - any request of the library
+        """Send a request that the server may answer whenever it likes; the answer is not looked at."""
+        return self._send_request(request, 0)
+
     async def send_hello(self, url: str, max_messagesize: int = 0, max_chunkcount: int = 0) -> ua.Acknowledge:  # noqa: ARG002 - as the library's
         """Say Hello with the limits of this module, whatever the client's are."""
         if self.transport is None:
@@ -143,3 +147,11 @@ class LinkedClient(Client):
     def __init__(self, url: str, timeout_s: float) -> None:
         super().__init__(url, timeout=timeout_s)
         self.uaclient = _LinkedClient(timeout_s)
+
+    @property
+    def link(self) -> Link:
+        """The connection. ConnectionError where there is none."""
+        link = self.uaclient.protocol
+        if not isinstance(link, Link):
+            raise ConnectionError("the link is closed")
+        return link

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import structlog
 from asyncua import ua
@@ -32,6 +32,8 @@ from gateway.store.record import INDEX_BITS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from asyncua.common.utils import Buffer
+
     from gateway.opcua.decode import Part
     from gateway.opcua.events import EventReader, Told
     from gateway.opcua.intake import Intake
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from gateway.opcua.session import Session
     from gateway.opcua.subscription import Subscription, Subscriptions
     from gateway.status import SourceStatus
+
+_Answer: TypeAlias = "asyncio.Future[Buffer]"
 
 MOST_IN_FLIGHT = 30
 """PublishRequests at the server; many servers allow 20 to 100 a session, and those that allow fewer say so."""
@@ -97,8 +101,8 @@ class Publisher:
         self._round_trips: deque[float] = deque(maxlen=3)  # as last measured; one alone may be our own slowness
         self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
         self._stall = Stall()
-        self._asked: set[asyncio.Task[bytes]] = set()
-        self._answered: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
+        self._asked: set[_Answer] = set()
+        self._answered: asyncio.Queue[_Answer] = asyncio.Queue()
         self._acknowledge: list[tuple[int, int]] = []
         self._taking = asyncio.Lock()  # held while values are on their way into the journal: they stay in order
         self.has_heard = False  # a message of one of the subscriptions
@@ -115,9 +119,10 @@ class Publisher:
                 await self._take(await self._answers())
                 self._require_life()
         finally:
-            for task in (watching, *self._asked):
-                task.cancel()
-            await asyncio.gather(watching, *self._asked, return_exceptions=True)
+            watching.cancel()
+            for answer in self._asked:
+                answer.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def keep_pace(self) -> NoReturn:
         """Measure the round trip, for ever: how many requests run() keeps at the server follows it."""
@@ -135,24 +140,19 @@ class Publisher:
         round_trip_s = min(self._round_trips, default=0.0)
         self._depth = min(in_flight(self._subscriptions.by_id.values(), round_trip_s), self._allowed)
         while len(self._asked) < self._depth:
-            request = ua.PublishRequest()
-            request.Parameters.SubscriptionAcknowledgements = [
-                ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=sequence)
-                for subscription, sequence in self._acknowledge
-            ]
-            self._acknowledge = []
-            task = asyncio.ensure_future(self._session.call(request, timeout_s=0))
-            self._asked.add(task)
-            task.add_done_callback(self._done)
+            acknowledge, self._acknowledge = self._acknowledge, []
+            answer = self._session.publish(acknowledge)
+            self._asked.add(answer)
+            answer.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[bytes]) -> None:
-        if not task.cancelled():
-            task.exception()  # it is met where the answer is read; here it is only marked as seen
-            self._answered.put_nowait(task)
+    def _done(self, answer: _Answer) -> None:
+        if not answer.cancelled():
+            answer.exception()  # it is met where the answer is read; here it is only marked as seen
+            self._answered.put_nowait(answer)
 
-    async def _answers(self) -> list[asyncio.Task[bytes]]:
+    async def _answers(self) -> list[_Answer]:
         """All answers that are here, at least one. NoAnswer or SubscriptionLost when there is silence for too long."""
-        answers: list[asyncio.Task[bytes]] = []
+        answers: list[_Answer] = []
         while not answers:
             try:
                 async with asyncio.timeout(max(0.0, self._deadline() - monotonic())):
@@ -183,7 +183,7 @@ class Publisher:
             raise SubscriptionLost(f"{len(silent)} of the subscriptions were silent for {longest:.1f} s")
         raise NoAnswer(f"{self._session.url} was silent for {longest:.1f} s, not even a keep-alive came")
 
-    async def _take(self, answers: list[asyncio.Task[bytes]]) -> None:
+    async def _take(self, answers: list[_Answer]) -> None:
         async with self._taking:
             batch = _Batch(received=time_ns())
             for answer in answers:
@@ -237,11 +237,12 @@ class Publisher:
         newest_of = ((here[i], number) for i, number in batch.newest.items() if i in here)
         return {one.token: number for one, number in newest_of if number != one.last}
 
-    def _read(self, answer: asyncio.Task[bytes]) -> Published | None:
+    def _read(self, answer: _Answer) -> Published | None:
         """The answer cut; None where it says nothing of importance."""
         try:
             with translated(self._session.url):
-                return publish_response(answer.result())
+                data = answer.result()
+                return publish_response(data.read(len(data)))
         except ServiceFault as fault:
             if fault.code in _GONE:
                 raise SubscriptionLost(str(fault)) from fault

@@ -23,7 +23,7 @@ from gateway.opcua.pki import APPLICATION_NAME, PRODUCT_URI, application_uri, ow
 from gateway.opcua.trust import TrustFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
     from gateway.opcua.settings import SourceSettings
@@ -228,13 +228,23 @@ class Session:
         return self._client.uaclient.session
 
     async def call(self, request: Any, timeout_s: float | None = None) -> bytes:  # noqa: ANN401 - any request of the library
-        """Send a request; the bytes of the answer, not decoded. `timeout_s` 0: wait for as long as the link lives."""
+        """Send a request; the bytes of the answer, not decoded."""
         with translated(self.url):
-            protocol = self._client.uaclient.protocol
-            if protocol is None:
-                raise ConnectionError("the link is closed")
-            answer = await protocol.send_request(request, timeout_s)
+            answer = await self._client.link.send_request(request, timeout_s)
             return answer.read(len(answer))
+
+    def publish(self, acknowledge: Iterable[tuple[int, int]]) -> asyncio.Future[Buffer]:
+        """Ask for the next message, say which ones are stored: subscription, sequence number. NotConnected.
+
+        The answer comes when the server has something to say; what it raises is not translated.
+        """
+        request = ua.PublishRequest()
+        request.Parameters.SubscriptionAcknowledgements = [
+            ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=sequence)
+            for subscription, sequence in acknowledge
+        ]
+        with translated(self.url):
+            return self._client.link.post(request)
 
     async def create_subscription(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         """Create a subscription. The library's own call would start its publish loop too."""

@@ -26,10 +26,15 @@ from gateway.store.schema import explain
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _TICK_S = 0.25  # progress of sinks is at most this old on disk; so long are the duplicates after a kill
 _EXPIRE_S = 1.0
 _STEP_FOR = 128  # one more step of retention for so many records appended
+
+
+def _as_it_is(result: Any) -> Any:  # noqa: ANN401 - a job's result, handed on
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class _Waiting:
     """A job in the queue, and who waits for it."""
 
     job: Callable[[JournalFile], Any]
-    committed: Callable[[Any], None]  # in the event loop, in the order of commits, also when nobody waits any more
+    committed: Callable[[Any], Any]  # in the event loop, in the order of commits, also when nobody waits any more
     future: asyncio.Future[Any]
 
 
@@ -66,13 +71,17 @@ class JournalWriter:
         """Begin."""
         self._thread.start()
 
-    async def run(self, job: Callable[[JournalFile], T], committed: Callable[[T], None] = lambda _: None) -> T:
-        """The result of the job once it is on disk. JournalError if that failed; then nothing has changed."""
+    def run(self, job: Callable[[JournalFile], T], committed: Callable[[T], R] = _as_it_is) -> asyncio.Future[R]:
+        """What `committed` makes of the job's result once that is on disk; whoever waits need not wait to the end.
+
+        JournalError if it could not be stored; then nothing has changed.
+        """
+        future: asyncio.Future[R] = self._loop.create_future()
         if self._closed:
-            raise JournalError("the journal is closed")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Waiting(job, committed, future))
-        return await future
+            future.set_exception(JournalError("the journal is closed"))
+        else:
+            self._queue.put(_Waiting(job, committed, future))
+        return future
 
     async def save(self) -> None:
         """Put the progress of all sinks on disk."""
@@ -122,13 +131,12 @@ class JournalWriter:
                 results = [waiting.job(file) for waiting in group]
                 saved = self._save_progress(file)
             self._head, self.removed = file.head, file.removed
-            size = file.size()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._failed(group, error)
             return
         for cursor, progress in saved:
             cursor.saved = progress
-        self._post(self._succeed, group, results, size)
+        self._post(self._succeed, group, results)
 
     def _open(self) -> JournalFile:
         if self._distrusted and self._file:
@@ -175,6 +183,7 @@ class JournalWriter:
                     self._post(self.on_loss, expired)
                 if not expired.more:
                     break
+            self.status.bytes = self._file.size()
         except Exception as error:  # noqa: BLE001 - the thread must live; the text is shown
             self._next_expiry = monotonic() + _EXPIRE_S
             self._failed([], error)
@@ -195,15 +204,14 @@ class JournalWriter:
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - handed on unseen
         self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _succeed(self, group: list[_Waiting], results: list[Any], size: int) -> None:
-        self.status.bytes = size
+    def _succeed(self, group: list[_Waiting], results: list[Any]) -> None:
         if self.status.failure:
             log.info("journal writes again", after=self.status.failure)
         self.status.failure = ""
         for waiting, result in zip(group, results, strict=True):
-            waiting.committed(result)
+            told = waiting.committed(result)
             if not waiting.future.done():
-                waiting.future.set_result(result)
+                waiting.future.set_result(told)
 
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
         text = f"journal cannot be written: {explain(error)}"

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from support_records import draft, values
 
 from gateway.delivery import Delivery, DeliverySettings
-from gateway.journal import Journal, JournalSettings
+from gateway.journal import Draft, Journal, JournalSettings
 from gateway.sinks.memory import MemorySink
 from gateway.status import JournalStatus, SinkStatus
 
@@ -41,6 +41,9 @@ class World(RuleBasedStateMachine):
         self.began = len(self.sink.received)
         self.task = asyncio.create_task(Delivery(self.sink, self.journal, self.status, QUICK).run())
 
+    async def stored(self, drafts: list[Draft]) -> None:
+        await self.journal.append(drafts)
+
     async def stop(self) -> None:
         self.task.cancel()
         await asyncio.wait({self.task})
@@ -56,7 +59,7 @@ class World(RuleBasedStateMachine):
         for _ in range(count):
             drafts.append(draft(*range(self.appended, self.appended + size), historical=historical))
             self.appended += size
-        self.runner.run(self.journal.append(drafts))
+        self.runner.run(self.stored(drafts))
 
     @rule(away=st.booleans())
     def peer_leaves_or_returns(self, away: bool) -> None:
