@@ -22,7 +22,7 @@ DOORS = {
 FOREIGN_LIBRARY_HOMES = {
     "asyncua": ("opcua_server/", "gateway/opcua/"),
     "simpy": ("plant_model/clock.py",),
-    "paho": ("gateway/sinks/mqtt.py", "conche/watch.py"),
+    "paho": ("gateway/sinks/mqtt_session.py", "conche/watch.py"),
     "influxdb_client": ("gateway/sinks/influx",),
     "google": ("gateway/sinks/sparkplug",),
     "boto3": ("gateway/notify/ses.py",),

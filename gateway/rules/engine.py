@@ -138,7 +138,7 @@ class RuleEngine:
                 self._deadlines.pop(one.key, None)
             elif one.key in heard or one.key not in self._deadlines:
                 self._deadlines[one.key] = (now + seconds, one)
-        self._rescheduled.set()
+            self._rescheduled.set()
 
     async def _keep_time(self) -> None:
         """Alert for delays that run out while no value comes."""

@@ -1,44 +1,22 @@
-"""The MQTT connection: Paho driven by our event loop, without its thread and without its own reconnecting.
+"""The MQTT connection: opened in the newest version that the broker speaks, cut and closed in good order.
 
 Delivery owns reconnecting: a connection that is lost says so in the next call and is opened anew, with a new will.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import ssl
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import structlog
-from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.contract import NotConnected
-from gateway.sinks.broker import BrokerSettings, refusal, unreachable
-from gateway.sinks.message import Message, packet
-from gateway.thread import in_thread
-
-if TYPE_CHECKING:
-    from paho.mqtt.client import SocketLike  # exists for type checkers only
+from gateway.sinks.broker import BrokerSettings
+from gateway.sinks.message import Message
+from gateway.sinks.mqtt_session import VERSIONS, Receiver, Session, UnsupportedVersion
 
 log = structlog.get_logger(__name__)
 
-Receiver = Callable[[str, bytes], None]
-"""Takes topic and payload of a message that came, in the event loop."""
-
-MQTTv5, MQTTv311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
-_VERSIONS = {"auto": (MQTTv5, MQTTv311), 5: (MQTTv5,), "5": (MQTTv5,), "3.1.1": (MQTTv311,)}
-_UNSUPPORTED_VERSION = 0x84
-_WINDOW = 100  # unconfirmed QoS 1 messages on the way; a broker that wants fewer says so (Receive Maximum)
-_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-_TURN = 64  # QoS 0 messages between two turns of the event loop
 _PATIENCE_S = 3.0  # for the answer to a CONNECT, where another version can be tried (amqtt is silent at some of MQTT 5)
-_FAREWELL_S = 2.0  # for the last words and the DISCONNECT
 
 
 class Connection:
@@ -50,8 +28,8 @@ class Connection:
         self._broker = broker
         self._client_id = client_id
         self._receive = receive
-        self._versions: Sequence[MQTTProtocolVersion] = _VERSIONS[broker.protocol]
-        self._session: _Session | None = None
+        self._versions = VERSIONS[broker.protocol]
+        self._session: Session | None = None
 
     @property
     def connected(self) -> bool:
@@ -69,10 +47,10 @@ class Connection:
         known = True
         for version in self._versions:
             is_last = version == self._versions[-1]
-            session = _Session(self._broker, self._client_id, version, self._receive)
+            session = Session(self._broker, self._client_id, version, self._receive)
             try:
                 await session.connect(will, patience_s=self._broker.timeout_s if is_last else _PATIENCE_S)
-            except _UnsupportedVersion as error:
+            except UnsupportedVersion as error:
                 if is_last:
                     raise
                 known = error.certain
@@ -108,291 +86,9 @@ class Connection:
         if session is not None:
             session.drop()
 
-    def _live(self) -> _Session:
+    def _live(self) -> Session:
         if self._session is None:
             raise NotConnected(f"not connected to the broker {self._broker.address}")
         if self._session.lost is not None:
             raise self._session.lost
         return self._session
-
-
-class _UnsupportedVersion(NotConnected):
-    """The broker does not speak this version of MQTT, closed at the sight of it, or (not certain) never answered."""
-
-    def __init__(self, reason: str, *, certain: bool = True) -> None:
-        super().__init__(reason)
-        self.certain = certain
-
-
-class _Session:
-    """One Paho client from CONNECT to the end of its socket."""
-
-    def __init__(self, broker: BrokerSettings, client_id: str, version: MQTTProtocolVersion, receive: Receiver) -> None:
-        self.lost: NotConnected | None = None
-        self.max_bytes = 268_435_455  # the protocol's own limit (MQTT 5, 1.5.5)
-        self._loop = asyncio.get_running_loop()
-        self._broker = broker
-        self._version = version
-        self._with_properties = version == MQTTv5
-        self._receive = receive
-        self._accepted: asyncio.Future[None] = self._loop.create_future()
-        self._closed = asyncio.Event()
-        self._subscribed: asyncio.Future[list[ReasonCode]] | None = None
-        self._unconfirmed: dict[int, int] = {}  # packet id -> index of the message in this call
-        self._refused: dict[int, str] = {}
-        self._together: list[bytes] = []  # packets of QoS 0 that leave in one write
-        self._enough = 0  # unconfirmed messages at which the sender goes on
-        self._wake: asyncio.Future[None] | None = None
-        self._window = _WINDOW
-        self._timer: asyncio.TimerHandle | None = None
-        self._client = self._make(client_id)
-
-    def _make(self, client_id: str) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id,
-            clean_session=True if self._version == MQTTv311 else None,
-            protocol=self._version,
-            reconnect_on_failure=False,
-        )
-        client.max_inflight_messages_set(0)  # no limit: the window is kept here, with Paho's its cost grows squared
-        client.connect_timeout = self._broker.timeout_s
-        if self._broker.user is not None or self._broker.password is not None:
-            secret = self._broker.password
-            client.username_pw_set(self._broker.user or "", secret.get_secret_value() if secret else None)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        return client
-
-    async def connect(self, will: Message, patience_s: float) -> None:
-        """From nothing to an accepted CONNECT. Raises NotConnected."""
-        self._client.will_set(will.topic, will.payload, will.qos, will.retain)
-        try:
-            if self._broker.tls is not None:
-                self._client.tls_set_context(self._broker.tls.context())
-            await in_thread(self._dial, "mqtt-connect", discard=lambda _: self.drop())
-            self._attach()
-            await self._until_accepted(min(patience_s, self._broker.timeout_s))
-        except OSError as error:
-            self.drop()
-            raise unreachable(self._broker, error) from error
-        except BaseException:
-            self.drop()
-            raise
-
-    async def _until_accepted(self, patience_s: float) -> None:
-        try:
-            await asyncio.wait_for(self._accepted, patience_s)
-        except TimeoutError as error:
-            reason = f"the broker {self._broker.address} did not answer the CONNECT within {patience_s:g} s"
-            raise _UnsupportedVersion(reason, certain=False) from error
-
-    def _dial(self) -> None:
-        self._client.connect(self._broker.host, self._broker.port, self._broker.keep_alive_s)
-
-    def _attach(self) -> None:
-        """From here on the event loop drives the client."""
-        sock = self._client.socket()
-        if sock is None:
-            raise self.lost or NotConnected(f"the broker {self._broker.address} closed the connection at once")
-        assert isinstance(sock, socket.socket), "neither WebSockets nor a proxy is used"
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._client.on_socket_close = self._on_socket_close
-        self._client.on_socket_register_write = self._on_want_write
-        self._client.on_socket_unregister_write = self._on_all_written
-        if self._client.want_write():
-            self._on_want_write(self._client, None, sock)
-        self._loop.add_reader(sock, self._read)
-        self._tick()
-
-    def _read(self) -> None:
-        try:
-            self._client.loop_read()
-            self._acknowledge_at_once()
-            while isinstance(sock := self._client.socket(), ssl.SSLSocket) and sock.pending():
-                self._client.loop_read()  # what TLS has decrypted already, the event loop cannot see
-        except Exception as error:  # noqa: BLE001 - Paho trips over garbage in many ways
-            self._lose(NotConnected(f"the broker {self._broker.address} sent what is not MQTT: {error!r}"))
-            self.drop()
-
-    def _acknowledge_at_once(self) -> None:
-        """Brokers confirm in small packets, and many hold back the next one until TCP has acknowledged the last.
-
-        Linux delays that by 40 ms, and forgets at each read that it was told not to.
-        """
-        sock = self._client.socket()
-        if _QUICK_ACK is not None and isinstance(sock, socket.socket):
-            sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
-
-    def _on_socket_close(self, _client: Client, _data: object, sock: SocketLike) -> None:
-        self._loop.remove_reader(sock)
-
-    def _on_want_write(self, client: Client, _data: object, sock: SocketLike) -> None:
-        self._loop.add_writer(sock, client.loop_write)
-
-    def _on_all_written(self, _client: Client, _data: object, sock: SocketLike) -> None:
-        self._loop.remove_writer(sock)
-
-    def _tick(self) -> None:
-        """Keep-alive: Paho sends a ping when nothing was sent, and closes when the last one was not answered."""
-        self._client.loop_misc()
-        if self.lost is None:
-            self._timer = self._loop.call_later(min(1.0, self._broker.keep_alive_s / 2), self._tick)
-
-    async def subscribe(self, topics: Sequence[str]) -> None:
-        """See Connection.subscribe()."""
-        self._subscribed = self._loop.create_future()
-        self._client.subscribe([(topic, 1) for topic in topics])
-        try:
-            answers = await asyncio.wait_for(self._subscribed, self._broker.timeout_s)
-        except TimeoutError as error:
-            raise self._silent() from error
-        for topic, answer in zip(topics, answers, strict=False):
-            if answer.is_failure:
-                raise NotConnected(f"the broker {self._broker.address} does not let us subscribe {topic!r}: {answer}")
-
-    async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
-        """See Connection.publish()."""
-        self._unconfirmed, self._refused, self._together = {}, {}, []
-        for index, message in enumerate(messages):
-            self._send(index, message)
-            if len(self._unconfirmed) >= self._window:
-                await self._until(self._window - 1)
-            elif index % _TURN == _TURN - 1:
-                self._write()
-                await asyncio.sleep(0)
-        self._write()
-        await self._until(0)
-        return self._refused
-
-    def _send(self, index: int, message: Message) -> None:
-        if message.size > self.max_bytes:
-            self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self.max_bytes})"
-            return
-        if not message.qos:
-            self._together.append(packet(message, properties=self._with_properties))
-            return
-        self._write()
-        sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise self._gone()
-        self._unconfirmed[sent.mid] = index
-
-    def _write(self) -> None:
-        """Queue the packets of QoS 0 as one: Paho's publish() costs 50 µs a message, and a system call each."""
-        if not self._together:
-            return
-        if self._client.socket() is None:
-            raise self._gone()
-        packets, self._together = b"".join(self._together), []
-        self._client._packet_queue(MessageType.PUBLISH, packets, 0, 0, MQTTMessageInfo(0))  # noqa: SLF001
-
-    def _gone(self) -> NotConnected:
-        return self.lost or NotConnected(f"the connection to the broker {self._broker.address} is gone")
-
-    async def _until(self, enough: int) -> None:
-        """Wait for confirmations until no more than so many are outstanding."""
-        if self.lost is not None:
-            raise self.lost
-        if len(self._unconfirmed) <= enough:
-            return
-        self._enough, self._wake = enough, self._loop.create_future()
-        try:
-            await asyncio.wait_for(self._wake, self._broker.timeout_s)
-        except TimeoutError as error:
-            raise self._silent() from error
-
-    def _silent(self) -> NotConnected:
-        """The broker owes an answer: what it holds of us is unknown, so the connection ends."""
-        silent = NotConnected(f"the broker {self._broker.address} confirmed nothing for {self._broker.timeout_s:g} s")
-        self._lose(silent)
-        self.drop()
-        return silent
-
-    async def close(self, farewell: Sequence[Message], *, with_will: bool) -> None:
-        """See Connection.close()."""
-        instead = with_will and self._version == MQTTv5
-        code = ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message") if instead else None
-        try:
-            async with asyncio.timeout(_FAREWELL_S):
-                if self.lost is None:
-                    await self.publish(() if instead else farewell)
-                    self._client.disconnect(code)
-                    await self._closed.wait()
-        except (NotConnected, TimeoutError) as error:
-            log.info("broker did not hear the farewell", broker=self._broker.address, reason=str(error))
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        """Close the socket without DISCONNECT and hear nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        client, sock = self._client, self._client.socket()
-        client.on_disconnect = client.on_socket_close = client.on_message = None
-        client.on_socket_register_write = client.on_socket_unregister_write = None
-        if sock is not None and sock.fileno() >= 0:
-            self._loop.remove_reader(sock)
-            self._loop.remove_writer(sock)
-            sock.close()
-        self._lose(NotConnected(f"the connection to the broker {self._broker.address} was closed"))
-
-    def _lose(self, reason: NotConnected) -> None:
-        """Note the first reason, and have everybody who waits for the broker hear it."""
-        self.lost = self.lost or reason
-        self._closed.set()
-        for waiting in (self._accepted, self._subscribed, self._wake):
-            if waiting is not None and not waiting.done():
-                waiting.set_exception(self.lost)
-                waiting.exception()  # nobody may be waiting any more: this is no news to the event loop
-
-    def _on_connect(
-        self, _client: Client, _data: object, _flags: object, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        if self._accepted.done():
-            return
-        if reason.is_failure:
-            refused = refusal(self._broker, reason.value, str(reason))
-            unsupported = reason.value == _UNSUPPORTED_VERSION
-            self._accepted.set_exception(_UnsupportedVersion(str(refused)) if unsupported else refused)
-            return
-        self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
-        self.max_bytes = getattr(properties, "MaximumPacketSize", self.max_bytes)
-        self._accepted.set_result(None)
-
-    def _on_disconnect(
-        self, _client: Client, _data: object, flags: DisconnectFlags, reason: ReasonCode, _properties: object
-    ) -> None:
-        address = self._broker.address
-        if flags.is_disconnect_packet_from_server:
-            lost = refusal(self._broker, reason.value, str(reason))
-        elif not self._accepted.done() and self._version == MQTTv5:
-            lost = _UnsupportedVersion(f"the broker {address} closed the connection at the CONNECT of MQTT 5")
-        elif not self._accepted.done():
-            lost = NotConnected(f"what listens at {address} hangs up: is it an MQTT broker, does it want broker.tls?")
-        else:
-            lost = NotConnected(f"the connection to the broker {address} is lost")
-        self._lose(lost)
-
-    def _on_publish(
-        self, _client: Client, _data: object, mid: int, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        index = self._unconfirmed.pop(mid, None)
-        if index is None:  # QoS 0, or of an earlier call that was cancelled
-            return
-        if reason.is_failure:
-            self._refused[index] = getattr(properties, "ReasonString", "") or str(reason)
-        if len(self._unconfirmed) <= self._enough and self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-    def _on_subscribe(
-        self, _client: Client, _data: object, _mid: int, answers: list[ReasonCode], _properties: object
-    ) -> None:
-        if self._subscribed is not None and not self._subscribed.done():
-            self._subscribed.set_result(answers)
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self._loop.call_soon(self._receive, message.topic, bytes(message.payload))

@@ -127,6 +127,7 @@ class JournalWriter:
     def _commit(self, group: list[_Waiting]) -> None:
         try:
             file = self._open()
+            before = file.connection.total_changes
             with file.transaction():
                 results = [waiting.job(file) for waiting in group]
                 saved = self._save_progress(file)
@@ -136,7 +137,7 @@ class JournalWriter:
             return
         for cursor, progress in saved:
             cursor.saved = progress
-        self._post(self._succeed, group, results)
+        self._post(self._succeed, group, results, file.connection.total_changes > before)
 
     def _open(self) -> JournalFile:
         if self._distrusted and self._file:
@@ -204,10 +205,10 @@ class JournalWriter:
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - handed on unseen
         self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _succeed(self, group: list[_Waiting], results: list[Any]) -> None:
-        if self.status.failure:
+    def _succeed(self, group: list[_Waiting], results: list[Any], wrote: bool) -> None:  # noqa: FBT001 - from _commit
+        if self.status.failure and wrote:  # an empty transaction proves nothing
             log.info("journal writes again", after=self.status.failure)
-        self.status.failure = ""
+            self.status.failure = ""
         for waiting, result in zip(group, results, strict=True):
             told = waiting.committed(result)
             if not waiting.future.done():

@@ -61,6 +61,7 @@ LARGE = (Case(10_000, hz=50), Case(100_000, hz=5))
 
 CASES = (
     Case(1_000),
+    Case(1_000, hz=100),
     Case(10_000, sinks=()),
     Case(10_000, sinks=("sparkplug",)),
     Case(10_000, sinks=("influx",)),

@@ -21,7 +21,7 @@ from gateway.values import Batch, Gap
 QUICK = DeliverySettings(flush_ms=1, backoff_base_s=0.01, backoff_cap_s=0.02)
 
 
-async def until(promise: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(promise: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for what must come true soon."""
     async with asyncio.timeout(seconds):
         while not promise():
