@@ -2,8 +2,8 @@
 "use strict";
 
 const {
-  AttributeIds, BrowseDirection, DataType, MessageSecurityMode, OPCUAClient, SecurityPolicy, TimestampsToReturn,
-  UserTokenType, constructEventFilter, makeBrowsePath,
+  AttributeIds, BrowseDirection, DataType, HistoryReadRequest, MessageSecurityMode, OPCUAClient, ReadEventDetails,
+  SecurityPolicy, TimestampsToReturn, UserTokenType, constructEventFilter, makeBrowsePath,
 } = require("node-opcua-client");
 
 const [, , url, password] = process.argv;
@@ -83,8 +83,23 @@ async function failure(watcher, operator, index, types) {
     const injected = await inject(operator, index);
     const [type, source, message, severity, station, fault] = await event;
     const [name] = await watcher.read([{ nodeId: type, attributeId: AttributeIds.BrowseName }]);
-    return { injected, type: name.value.value.name, source, message: message.text, severity, station, fault };
+    const past = await pastFailures(watcher, fields);
+    return { injected, type: name.value.value.name, source, message: message.text, severity, station, fault, past };
   });
+}
+
+async function pastFailures(session, fields) { // the stations, from the server's event history
+  const now = Date.now();
+  const answer = await session.historyRead(new HistoryReadRequest({
+    historyReadDetails: new ReadEventDetails({
+      startTime: new Date(now - 86400_000), endTime: new Date(now + 1000), numValuesPerNode: 0,
+      filter: constructEventFilter(fields),
+    }),
+    timestampsToReturn: TimestampsToReturn.Source, releaseContinuationPoints: false,
+    nodesToRead: [{ nodeId: "i=2253" }],
+  }));
+  const events = answer.results[0].historyData.events.map((one) => one.eventFields.map((field) => field.value));
+  return events.map((values) => values[4]).filter((station) => station);
 }
 
 async function inject(session, index) { // a station that has failed already cannot fail
