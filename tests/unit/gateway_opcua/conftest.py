@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 from support_opcua import Hall, Plant, Proxy, free_port
+from support_standard_space import copied_standard_space
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_standard_space() -> Iterator[None]:
+    with copied_standard_space():
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -14,11 +14,18 @@ from asyncua import Client
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support_plant_server import CHOCO, PASSWORD, Serve, Served, caught_up, running
+from support_standard_space import copied_standard_space
 
 from opcua_server.security import load_identity
 from opcua_server.services.stack import APPLICATION_URI
 from opcua_server.settings import ServerSettings
 from plant_model.spec import PlantSpec, parse
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_standard_space() -> Iterator[None]:
+    with copied_standard_space():
+        yield
 
 
 @pytest.fixture(scope="session")
