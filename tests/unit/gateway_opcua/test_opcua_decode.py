@@ -83,7 +83,7 @@ def by_place(body: bytes) -> dict[int, tuple[int, object, int, int]]:
     return found
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(data_values(), max_size=12))
 def test_every_value_arrives_as_the_server_meant_it(values: list[ua.DataValue]) -> None:
     found = by_place(body_of(values))

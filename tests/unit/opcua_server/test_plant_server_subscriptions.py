@@ -92,7 +92,7 @@ async def test_every_heartbeat_arrives_with_its_own_time(client: Client) -> None
 
 @shared
 async def test_all_signals_at_once_deliver_their_first_value(client: Client, spec: PlantSpec) -> None:
-    names = [signal.node for signal in signals(spec)] * 4
+    names = [signal.node for signal in signals(spec)] * 2
     async with subscription(client, most=1000) as (id_, inbox):
         results = await monitor(client, id_, names)
         assert all(result.StatusCode.is_good() for result in results)
