@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from time import time_ns
 
 import pytest
+from structlog.testing import capture_logs
 from support_records import draft, tag, values
 
-from gateway.contract import NotConnected, Rejected
+from gateway.contract import Catalogue, NotConnected, Rejected
 from gateway.delivery import Delivery, DeliverySettings
 from gateway.journal import Draft, Journal, Kind
 from gateway.sinks.memory import MemorySink
@@ -105,9 +106,9 @@ async def test_a_dead_sink_does_not_delay_the_others(journal: Journal, serve) ->
 async def test_after_a_long_absence_live_values_come_first_and_the_backlog_in_order(journal: Journal, serve) -> None:
     sink = MemorySink()
     sink.away = True
-    served = serve(sink, QUICK.model_copy(update={"live_s": 0.05, "max_batch_bytes": 60}))
-    await journal.append([draft(i) for i in range(100)])
-    await asyncio.sleep(0.06)
+    served = serve(sink, QUICK.model_copy(update={"live_s": 30.0, "max_batch_bytes": 60}))
+    long_ago = time_ns() - 60_000_000_000
+    await journal.append([draft(i, received=long_ago) for i in range(100)])
     sink.away = False
     await until(lambda: len(served.late) >= 1)
     for i in range(100, 110):
@@ -341,6 +342,23 @@ async def test_an_absent_peer_is_called_again_with_growing_pauses(journal: Journ
     await journal.append([draft(2)])
     await until(lambda: len(asked) >= 1)
     assert asked[0] == 1
+
+
+async def test_a_sink_that_stays_away_is_logged_once_for_each_reason(journal: Journal, serve) -> None:
+    class Moody(MemorySink):
+        reason = "nobody answers"
+
+        async def open(self, tags: Catalogue) -> None:
+            raise NotConnected(self.reason)
+
+    with capture_logs() as logs:
+        served = serve(Moody())
+        await until(lambda: served.status.retries > 3)
+        served.sink.reason = "it refuses"
+        await until(lambda: served.status.connection.reason == "it refuses")
+        before = served.status.retries
+        await until(lambda: served.status.retries > before + 3)
+    assert [line["reason"] for line in logs if "is away" in line["event"]] == ["nobody answers", "it refuses"]
 
 
 async def test_memory_stays_bounded_while_a_sink_is_away(open_journal) -> None:

@@ -32,6 +32,16 @@ async def test_an_append_that_nobody_waits_for_any_more_is_still_in_order(journa
     assert numbers(await journal.read(1, 2, ALL)) == [1, 2]
 
 
+@pytest.mark.parametrize("recent_bytes", [0, 1 << 20], ids=["from disk", "from memory"])
+async def test_a_read_gives_as_many_bytes_as_were_asked_for_and_one_record_at_least(
+    open_journal, recent_bytes: int
+) -> None:
+    journal = await open_journal(recent_bytes=recent_bytes)
+    await journal.append([Draft(Kind.DATA, "plant", bytes(100)) for _ in range(4)])
+    for most, count in ((200, 2), (199, 1), (201, 2), (1, 1), (1000, 4)):
+        assert [record.sequence for record in await journal.read(1, 4, most)] == list(range(1, count + 1))
+
+
 async def test_a_record_of_too_many_values_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="cut it"):
         Draft(Kind.DATA, "plant", b"", (1 << INDEX_BITS) + 1)
