@@ -39,7 +39,8 @@ async def test_a_gateway_killed_at_any_moment_goes_on_with_its_subscription_and_
     await hall.add("Quiet", 7.0)
     counting = asyncio.ensure_future(_count(hall))
     page = free_port()
-    file = gateway_file(tmp_path, page, url=server.url, roots=[hall.name], publishing_interval_ms=50)
+    patient = {"publishing_interval_ms": 50, "queue_size": 60_000}  # the server keeps all, however long a start takes
+    file = gateway_file(tmp_path, page, url=server.url, roots=[hall.name], **patient)
     for life in range(3):
         async with gateway_process(file):
             rung = "transfer" if life else "renew"
