@@ -37,12 +37,15 @@ class Supply:
         level = floor.buffer(material).level
         state.purchases[material].cycles.short |= level < self._batch[material]
         on_the_way = [delivery for delivery in expected if delivery.id in state.deliveries]
+        purchases = state.purchases[material]
         owing = {delivery.supplier for delivery in on_the_way if inventory.overdue(policy, delivery, floor.now)}
+        owing.add(purchases.refused)
         position = level + inventory.coming(policy, on_the_way, floor.now)
         while (missing := inventory.quantity(policy, position)) > 0.0:
             for supplier, mass in inventory.allotted(policy, floor.spec.suppliers, missing, owing).items():
                 self._order(material, supplier, mass)
                 position += mass
+            purchases.refused = ""
 
     def first_lot(self, material: str, mass: float, lot_id: str) -> Lot:
         """A lot as it lies in the store at the epoch: from the supplier of choice, and taken at inspection."""
@@ -120,8 +123,10 @@ class Supply:
         return objection(stream, supplier, storage, Quality(lot.moisture, lot.foreign))
 
     def _send_back(self, delivery: Delivery, reason: str) -> None:
-        """Nothing is paid for what is not taken; it is ordered again if need be."""
-        self._floor.state.purchases[delivery.material].rejected += 1
+        """Nothing is paid for what is not taken; if need be it is ordered again, from another supplier if there is one."""
+        purchases = self._floor.state.purchases[delivery.material]
+        purchases.rejected += 1
+        purchases.refused = delivery.supplier
         message = f"{delivery.quantity:.0f} kg {delivery.material} sent back to {delivery.supplier}: {reason}"
         self._tell("delivery_rejected", delivery, message, Reason=reason)
         self._floor.stir(SUPPLY + delivery.material)

@@ -156,6 +156,19 @@ def test_a_rejected_delivery_is_not_paid_and_ordered_again() -> None:
     assert_sound(plant)
 
 
+def test_what_was_sent_back_is_ordered_again_from_another_supplier() -> None:
+    data = plant_data()
+    data["suppliers"]["HafenKakao"]["reject_share"] = 1.0
+    plant = Plant(parse(data))
+    told = [event for event in plant.advance(3 * WEEK) if event.fields.get("Material") == "Beans"]
+    rejected = next(event for event in told if event.kind == "delivery_rejected")
+    again = next(event for event in told if event.kind == "delivery_ordered" and event.time >= rejected.time)
+    assert (rejected.fields["Supplier"], again.fields["Supplier"]) == ("HafenKakao", "Speicher Nord")
+    assert again.time == rejected.time
+    later = [event.fields["Supplier"] for event in told if event.kind == "delivery_ordered" and event.time > again.time]
+    assert "HafenKakao" in later, "it is asked again next time"
+
+
 def test_wet_beans_are_sent_back_at_the_gate_with_the_reason() -> None:
     data = plant_data()
     data["suppliers"]["HafenKakao"] |= {"moisture_percent": 9.0, "moisture_sd": 0}
