@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from plant_model.schema import NotNegative, Positive, Problem, Share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ChartSpec:
     """How a chart is kept: one value a lot."""
 
@@ -22,7 +23,7 @@ class ChartSpec:
         if self.weight == 0.0:
             yield Problem(("weight",), "must be above 0, or the chart never moves")
 
-    @property
+    @cached_property
     def room(self) -> float:
         """By how much the mean may differ from the target, once the chart has run for a while."""
         return self.width * self.sd * math.sqrt(self.weight / (2.0 - self.weight))

@@ -175,7 +175,8 @@ class TemperingSpec(Equipment):
     @property
     def temper_target(self) -> float:
         """The middle of the window of the temper index."""
-        return sum(self.temper_index) / 2.0
+        low, high = self.temper_index
+        return (low + high) / 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

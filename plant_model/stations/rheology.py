@@ -26,6 +26,7 @@ class Usual:
         self._um = spec.stations.Mixing.d90_fresh_um
         self._fat = {name: fat_percent(product.recipe) for name, product in spec.products.items()}
         self._water = {name: usual_batch(spec, name).moisture for name in spec.products}
+        self._final = {name: self.final_moisture(name, ()) for name in spec.products}
 
     def hours(self, product: str, batches: Sequence[Lot]) -> float:
         """Hours that a load conches: the recipe's, which its aroma takes, and on until it is as dry as the target."""
@@ -47,7 +48,7 @@ class Usual:
         """Viscosity of a load when it is done, by that of a usual one; 1 for an empty conche."""
         if not batches:
             return 1.0
-        wet = self.final_moisture(product, batches) - self.final_moisture(product, ())
+        wet = self.final_moisture(product, batches) - self._final[product]
         lean = self._fat[product] - sum(fat_percent(lot.mix) for lot in batches) / len(batches)
         fine = self._um - sum(lot.fineness for lot in batches) / len(batches)
         return math.exp(WET * wet + LEAN * lean + FINE * fine)
