@@ -123,7 +123,7 @@ class Supply:
         return objection(stream, supplier, storage, Quality(lot.moisture, lot.foreign))
 
     def _send_back(self, delivery: Delivery, reason: str) -> None:
-        """Nothing is paid for what is not taken; if need be it is ordered again, from another supplier if there is one."""
+        """Nothing is paid for what is not taken; if need be it is ordered again, elsewhere where one can."""
         purchases = self._floor.state.purchases[delivery.material]
         purchases.rejected += 1
         purchases.refused = delivery.supplier
