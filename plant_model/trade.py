@@ -47,8 +47,8 @@ class Purchases:
     late: int = 0
     short: int = 0
     rejected: int = 0
-    refused: str = ""  # whose delivery was sent back and is not ordered again yet
     cycles: Cycles = field(default_factory=Cycles)  # from one unloading to the next
+    refused: str = ""  # whose delivery was sent back and is not ordered again yet
 
 
 @dataclass(slots=True)
