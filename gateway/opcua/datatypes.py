@@ -4,49 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property, partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gateway.opcua.structures import Undecodable, read_standard
-from gateway.opcua.variant import READERS, Malformed, Reader, folded, nested, shown
+from gateway.opcua.structures import Field, Shape, Structure, standard_encodings, standard_structure
+from gateway.opcua.variant import READERS, Malformed, Reader, Undecodable, elements, folded, nested, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Shape(StrEnum):
-    """How the fields follow one another."""
-
-    PLAIN = "plain"
-    OPTIONAL = "optional"  # a mask says which of the optional fields are there
-    UNION = "union"  # a number says which single field is there
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field. `type`: number of a built-in type, or the data type of a structure that lies inline."""
-
-    name: str
-    type: int | str
-    dimensions: int = 0  # 0: a single value, 1: an array, more: a matrix
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """A structure; inherited fields come first."""
-
-    shape: Shape
-    fields: tuple[Field, ...]
-
-
 @dataclass(frozen=True)
 class DataTypes:
-    """All that is known of a server's structures. Data types and encodings are "nsu=<uri>;i=…" as in Tag.node."""
+    """All that is known of a server's structures, beside those of namespace 0.
+
+    Data types and encodings are "nsu=<uri>;i=…" as in Tag.node.
+    """
 
     namespaces: tuple[str, ...] = ()  # the server's, while records of this time were made
     structures: Mapping[str, Structure] = field(default_factory=dict)  # by data type
@@ -57,12 +33,13 @@ class DataTypes:
 
         Raises Undecodable where the bytes do not fit the definition.
         """
-        data_type = self._as_sent.get(type_id)
-        if data_type is None:
+        data_type = self._as_sent.get(type_id) or standard_encodings().get(type_id, "")
+        structure = self._known(data_type)
+        if structure is None:
             return None
         reader = Reader(body, types=self, depth=depth)
         try:
-            value = self._structure(data_type, reader)
+            value = self._structure(structure, reader)
         except Malformed as error:
             raise Undecodable(f"{data_type}: {error}") from error
         if reader.pos != len(body) or reader.undecodable:
@@ -90,11 +67,11 @@ class DataTypes:
                 local[f"ns={index[uri]};{identifier}"] = data_type
         return local
 
-    def _structure(self, data_type: str, reader: Reader) -> dict[str, Any]:
-        known = self.structures.get(data_type)
-        if known is None:
-            return read_standard(data_type, reader)
-        return {one.name: self._value(one, reader) for one in _present(known, reader)}
+    def _known(self, data_type: str) -> Structure | None:
+        return self.structures.get(data_type) or standard_structure(data_type)
+
+    def _structure(self, structure: Structure, reader: Reader) -> dict[str, Any]:
+        return {one.name: self._value(one, reader) for one in _present(structure, reader)}
 
     def _value(self, one: Field, reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
         read = self._reader(one.type)
@@ -104,16 +81,19 @@ class DataTypes:
             reader.count()
             return None
         if one.dimensions == 1:
-            return [shown(read(reader)) for _ in range(reader.count())]
-        sizes = [reader.int32() for _ in range(reader.count(4))]
+            return elements(reader, read, reader.count())
+        sizes = reader.dimensions()
         total = prod(sizes) if min(sizes, default=0) > 0 else 0
         reader.require(total)
-        return folded([shown(read(reader)) for _ in range(total)], sizes)
+        return folded(elements(reader, read, total), sizes)
 
     def _reader(self, kind: int | str) -> Callable[[Reader], Any]:
         if isinstance(kind, int):
             return READERS[kind]
-        return lambda reader: nested(reader, partial(self._structure, kind))
+        structure = self._known(kind)
+        if structure is None:
+            raise Undecodable(f"{kind} is not known")
+        return lambda reader: nested(reader, partial(self._structure, structure))
 
 
 def _present(structure: Structure, reader: Reader) -> tuple[Field, ...]:

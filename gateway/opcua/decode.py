@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gateway.opcua.datatypes import DataTypes
 from gateway.opcua.layout import NOTIFICATION_HEAD, row_of, text_rows, uniform
 from gateway.opcua.places import SPECIAL, Places, places
 from gateway.opcua.variant import EPOCH_TICKS, MAX_TICKS, MIN_TICKS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _SPAN = MAX_TICKS - EPOCH_TICKS
 _SMALLEST = NOTIFICATION_HEAD + 1  # bytes of the smallest item: a handle and an empty mask
+_STANDARD = DataTypes()  # where nothing is known of the server's own
 _HANDLE = np.dtype([("handle", "<u4")])
 
 
@@ -50,7 +52,7 @@ def announced(body: bytes | memoryview) -> int:
 def decode_data(body: bytes | memoryview, received: int, types: Structures | None = None) -> tuple[Part, ...]:
     """One part a NumPy type. Never raises: a value that means nothing has status BadDecodingError.
 
-    `types` knows the structures of the server; without it they stay {"typeId", "body": base64}.
+    `types` knows the structures of the server; without it those of its own stay {"typeId", "body": base64}.
 
     Where the bytes end too early, what cannot be found is left out: fewer values come out than were announced.
     """
@@ -61,7 +63,7 @@ def decode_data(body: bytes | memoryview, received: int, types: Structures | Non
     rows = uniform(data, n)
     if rows is not None:
         return (_part(_places(n), rows, received),)
-    return _mixed(data, n, received, types)
+    return _mixed(data, n, received, types or _STANDARD)
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +115,7 @@ def nanoseconds(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     return moved
 
 
-def _mixed(data: bytes, n: int, received: int, types: Structures | None) -> tuple[Part, ...]:
+def _mixed(data: bytes, n: int, received: int, types: Structures) -> tuple[Part, ...]:
     """The parts of a body whose values differ in shape."""
     found = places(data, n, types)
     return _joined(_alike(data, shape, index, found, received) for shape, index in found.groups)

@@ -9,11 +9,11 @@ import structlog
 from asyncua import ua
 
 from gateway.opcua.browse import browse_children
-from gateway.opcua.datatypes import DataTypes, Field, Shape, Structure
+from gateway.opcua.datatypes import DataTypes
 from gateway.opcua.describe import built_in, is_basic, read_attributes, way_up
 from gateway.opcua.dictionary import read_dictionaries
 from gateway.opcua.nodes import UnknownNamespaceError, standard
-from gateway.opcua.structures import is_standard
+from gateway.opcua.structures import Field, Shape, Structure, standard_structure
 from gateway.values import DataType
 
 if TYPE_CHECKING:
@@ -168,4 +168,4 @@ def _field(session: Session, facts: _Facts, one: ua.StructureField, shape: int) 
 def _is_whole(structure: Structure, known: Collection[str]) -> bool:
     """Whether every structure in its fields is known."""
     inner = (one.type for one in structure.fields if isinstance(one.type, str))
-    return all(name in known or is_standard(name) for name in inner)
+    return all(name in known or standard_structure(name) for name in inner)

@@ -1,96 +1,91 @@
-"""Structures of namespace 0 as dicts, by the types that asyncua knows."""
+"""What a structure is made of (OPC 10000-6, 5.2.6), and the structures of namespace 0 by the classes of asyncua."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
-from enum import Enum
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum, IntFlag, StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any, get_args, get_origin
 
 from asyncua import ua
-from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import from_binary
+from asyncua.ua.ua_binary import get_safe_type_hints
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gateway.opcua.variant import Reader
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from gateway.values import DataType
 
 
-class Undecodable(ValueError):  # noqa: N818 - a verdict on bytes
-    """The bytes of one structure do not fit its type."""
+class Shape(StrEnum):
+    """How the fields follow one another."""
+
+    PLAIN = "plain"
+    OPTIONAL = "optional"  # a mask says which of the optional fields are there
+    UNION = "union"  # a number says which single field is there
 
 
-def decode_structure(type_id: str, body: bytes) -> dict[str, Any] | None:
-    """The fields of a structure of namespace 0 by its encoding id ("i=886"); None where the type is not known."""
-    known = ua.extension_objects_by_typeid.get(ua.NodeId.from_string(type_id)) if type_id.startswith("i=") else None
-    if known is None:
-        return None
-    try:
-        value = plain(from_binary(known, Buffer(body)))
-    except Exception as error:  # the library raises anything from KeyError to RecursionError on bad bytes
-        raise Undecodable(f"{known.__name__}: {error}") from error
-    return value if isinstance(value, dict) else {"value": value}
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. `type`: number of a built-in type, or the data type of a structure that lies inline."""
+
+    name: str
+    type: int | str
+    dimensions: int = 0  # 0: a single value, 1: an array, more: a matrix
+    optional: bool = False
 
 
-def read_standard(data_type: str, reader: Reader) -> dict[str, Any]:
-    """A structure of namespace 0 by its data type ("i=884"), inline in another one. Raises Undecodable."""
-    buffer = Buffer(reader.data, reader.pos)
-    try:
-        value = plain(from_binary(_standard()[data_type], buffer))
-    except Exception as error:  # the library raises anything from KeyError to RecursionError on bad bytes
-        raise Undecodable(f"{data_type}: {error}") from error
-    reader.take(len(reader.data) - reader.pos - len(buffer))
-    return value if isinstance(value, dict) else {"value": value}
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A structure; inherited fields come first."""
 
-
-def is_standard(data_type: str) -> bool:
-    """Whether read_standard() knows this data type."""
-    return data_type in _standard()
+    shape: Shape
+    fields: tuple[Field, ...]
 
 
 @cache
-def _standard() -> dict[str, type]:
-    """The library's classes of namespace 0 by data type."""
-    classes = [one for encoding, one in ua.extension_objects_by_typeid.items() if encoding.NamespaceIndex == 0]
-    return {one.data_type.to_string(): one for one in classes if hasattr(one, "data_type")}
+def standard_encodings() -> dict[str, str]:
+    """The data types of namespace 0 by their binary encodings: "i=886" -> "i=884"."""
+    classes: dict[ua.NodeId, Any] = ua.extension_objects_by_typeid
+    return {
+        encoding.to_string(): kind.data_type.to_string()
+        for encoding, kind in classes.items()
+        if encoding.NamespaceIndex == 0 and "TypeId" not in kind.__dataclass_fields__  # as in messages
+    }
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any object of the library to anything JSON can show
-    """What JSON can show of a value of the library: times as Unix ns, enumerations as numbers, bytes in base64."""
-    for kind, show in _SHOWN:
-        if isinstance(value, kind):
-            return show(value)
-    if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.name != "Encoding"}
-    return value
+@cache
+def standard_structure(data_type: str) -> Structure | None:
+    """A structure of namespace 0 by its data type, "i=884"; None where nothing is known of it."""
+    kind = _classes().get(data_type)
+    try:
+        return _described(kind) if kind else None
+    except AttributeError:  # it has a field of a class that the library has not
+        return None
 
 
-def _name(value: ua.QualifiedName) -> str:
-    name = value.Name or ""
-    return f"{value.NamespaceIndex}:{name}" if value.NamespaceIndex else name
+def _described(kind: Any) -> Structure:  # noqa: ANN401 - a class of the library
+    hints = get_safe_type_hints(kind, {"ua": ua})
+    found = tuple(_field(one.name, hints[one.name]) for one in fields(kind))
+    return Structure(Shape.OPTIONAL if any(one.optional for one in found) else Shape.PLAIN, found)
 
 
-def _nanoseconds(value: datetime) -> int:
-    past = (value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH
-    return ((past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds) * 1_000
+@cache
+def _classes() -> dict[str, Any]:
+    """The library's classes by data type; some lie only in others and have no encoding."""
+    found = (*vars(ua).values(), *ua.extension_objects_by_typeid.values())
+    return {one.data_type.to_string(): one for one in found if is_dataclass(one) and hasattr(one, "data_type")}
 
 
-_SHOWN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (ua.NodeId, lambda value: value.to_string()),
-    (ua.QualifiedName, _name),
-    (ua.LocalizedText, lambda value: value.Text),
-    (ua.XmlElement, lambda value: value.Value),
-    (ua.StatusCode, lambda value: value.value),
-    (ua.Variant, lambda value: plain(value.Value)),
-    (Enum, lambda value: value.value),
-    (datetime, _nanoseconds),
-    (UUID, str),
-    (bytes, lambda value: b64encode(value).decode()),
-    ((list, tuple), lambda value: [plain(one) for one in value]),
-)
+def _field(name: str, hint: Any) -> Field:  # noqa: ANN401 - any type hint
+    """A field by its type hint: a class, `list[class]`, each perhaps `| None`."""
+    is_optional = type(None) in get_args(hint)
+    present = get_args(hint)[0] if is_optional else hint
+    is_array = get_origin(present) is list
+    return Field(name, _type(get_args(present)[0] if is_array else present), int(is_array), is_optional)
+
+
+def _type(kind: Any) -> int | str:  # noqa: ANN401 - any class
+    """As in Field."""
+    if get_origin(kind) is type:  # or a subtype of it
+        return DataType.EXTENSIONOBJECT
+    if issubclass(kind, Enum):
+        kind = getattr(ua, kind.datatype()) if issubclass(kind, IntFlag) else ua.Int32
+    built_in = DataType.__members__.get(kind.__name__.upper())
+    return kind.data_type.to_string() if built_in is None else built_in

@@ -12,7 +12,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from gateway.opcua.structures import Undecodable, decode_structure
 from gateway.values import DataType
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ MIN_TICKS = EPOCH_TICKS - 92_233_720_368_547_758
 MAX_TICKS = EPOCH_TICKS + 92_233_720_368_547_758
 BAD_DECODING_ERROR = 0x8007_0000
 
-_DEPTH = 32  # of values in values; a server that nests deeper means harm
+_DEPTH = 16  # of values in values; a server that nests deeper means harm
+_MOST_DIMENSIONS = 8  # of a matrix: with this depth still no more than JSON is nested
 _U1 = struct.Struct("<B")
 _U2 = struct.Struct("<H")
 _U4 = struct.Struct("<I")
@@ -39,6 +39,10 @@ _XML = 2  # encoding of a structure: 0 none, 1 binary, 2 XML
 
 class Malformed(ValueError):  # noqa: N818 - a verdict on bytes
     """The bytes end too early or mean nothing: what follows them cannot be found either."""
+
+
+class Undecodable(ValueError):  # noqa: N818 - a verdict on bytes
+    """The bytes of one structure do not fit its type."""
 
 
 def unix_ns(ticks: int) -> int:
@@ -119,6 +123,13 @@ class Reader:
         if n > (len(self.data) - self.pos) // smallest:
             raise Malformed(f"{n} elements announced, {len(self.data) - self.pos} bytes there")
 
+    def dimensions(self) -> list[int]:
+        """The dimensions of a matrix. Malformed where these are more than anybody needs."""
+        n = self.count(4)
+        if n > _MOST_DIMENSIONS:
+            raise Malformed(f"a matrix of {n} dimensions")
+        return [self.int32() for _ in range(n)]
+
     def is_null_array(self) -> bool:
         """Whether the array that begins here is null, which is not the same as empty."""
         return self.data[self.pos : self.pos + 4] == b"\xff\xff\xff\xff"
@@ -195,11 +206,9 @@ def extension_object(reader: Reader) -> dict[str, Any] | None:
 
 
 def _known_structure(reader: Reader, type_id: str, body: bytes) -> dict[str, Any] | None:
-    """By the definitions of the server, else of namespace 0."""
     if reader.depth >= _DEPTH:
         raise Undecodable(f"more than {_DEPTH} values within values")
-    known = reader.types.decode(type_id, body, reader.depth + 1) if reader.types is not None else None
-    return decode_structure(type_id, body) if known is None else known
+    return reader.types.decode(type_id, body, reader.depth + 1) if reader.types is not None else None
 
 
 def _opaque(type_id: str, body: bytes | None) -> dict[str, Any]:
@@ -260,8 +269,8 @@ def variant(reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
     if not encoding & _ARRAY:
         return read(reader) if not encoding & _DIMENSIONS else _contradiction(reader, read)
     is_null = reader.is_null_array()
-    flat = [shown(read(reader)) for _ in range(reader.count())]
-    shape = [reader.int32() for _ in range(reader.count(4))] if encoding & _DIMENSIONS else []
+    flat = elements(reader, read, reader.count())
+    shape = reader.dimensions() if encoding & _DIMENSIONS else []
     fits = not shape or (min(shape) >= 0 and prod(shape) == len(flat))
     reader.undecodable += not fits
     return folded(flat, shape) if fits and not is_null else None
@@ -272,6 +281,16 @@ def _contradiction(reader: Reader, read: Callable[[Reader], Any]) -> None:
     read(reader)
     reader.take(4 * reader.count(4))
     reader.undecodable += 1
+
+
+def elements(reader: Reader, read: Callable[[Reader], Any], n: int) -> list[Any]:
+    """The n elements of an array. None of those that take no bytes, for so any number could be announced."""
+    start = reader.pos
+    first = [shown(read(reader)) for _ in range(min(n, 1))]
+    if n > 1 and reader.pos == start:
+        reader.undecodable += 1
+        return []
+    return first + [shown(read(reader)) for _ in range(n - 1)]
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - any OPC UA value

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
+from fuzz.library import Options
 
-from gateway.opcua.datatypes import DataTypes, Field, Shape, Structure
+from gateway.opcua.datatypes import DataTypes
+from gateway.opcua.structures import Field, Shape, Structure
 from gateway.values import DataType
 
 T = ua.VariantType
@@ -39,7 +41,19 @@ _VALUES: dict[T, Any] = {
     T.QualifiedName: ua.QualifiedName("Speed", 2),
     T.LocalizedText: ua.LocalizedText("Drehzahl", "de"),
     T.ExtensionObject: ua.Range(0.0, 100.0),
+    T.ExpandedNodeId: ua.ExpandedNodeId(7, 0, ua.NodeIdType.Numeric, "urn:other", 3),
+    T.DataValue: ua.DataValue(ua.Variant(7, T.Int16), ua.StatusCode(0x40000000), _NOW, _NOW),
+    T.DiagnosticInfo: ua.DiagnosticInfo(1, 2, 3, 4, "why", ua.StatusCode(5), ua.DiagnosticInfo(LocalizedText=6)),
 }
+_STRUCTURES = (
+    ua.EUInformation("urn:un", 4408652, ua.LocalizedText("°C"), ua.LocalizedText("Grad", "de")),
+    ua.KeyValuePair(ua.QualifiedName("Lot", 2), ua.Variant([1, 2], T.UInt16)),
+    ua.Argument("Speed", ua.NodeId(11), 1, [3], ua.LocalizedText("per minute")),
+    ua.EnumDefinition([ua.EnumField(Name="Idle", Value=0), ua.EnumField(Name="Execute", Value=2**40)]),
+    ua.Annotation("sieved", "operator", _NOW),
+    Options(boolean=True, int64=-3, string="Zucker", any=ua.Variant(1.5, T.Double)),
+)
+"""Structures that the library knows, too."""
 _MOST = 12  # values in a notification
 
 _FIELDS = tuple(Field(kind.name.lower(), kind) for kind in (DataType.BOOLEAN, DataType.INT64, DataType.STRING))
@@ -75,13 +89,17 @@ def _own(number: int) -> ua.Variant:
 def _variant(random: Random) -> ua.Variant:
     kind = random.choice(list(_VALUES))
     one = _VALUES[kind]
-    match random.randrange(8):
+    match random.randrange(10):
         case 0:
             return ua.Variant([one] * random.randrange(4), kind, is_array=True)
         case 1:
             return ua.Variant([[one, one], [one, one]], kind, Dimensions=[2, 2], is_array=True)
         case 2:
             return _own(random.choice(list(_BODIES)))
+        case 3:
+            return ua.Variant(random.choice(_STRUCTURES), T.ExtensionObject)
+        case 4:  # values in values
+            return ua.Variant([ua.Variant(one, kind), ua.Variant([one], kind)], T.Variant, is_array=True)
     return ua.Variant(one, kind)
 
 

@@ -20,11 +20,14 @@ from random import Random
 from time import monotonic
 from typing import Any
 
+import orjson
 from fuzz.corpus import TYPES, notification
+from fuzz.library import accepted
 from fuzz.mutations import mutated
-from fuzz.oracle import accepted, difference
+from fuzz.oracle import difference
 
 from gateway.opcua.decode import Part, announced, decode_data
+from gateway.opcua.variant import shown
 
 CPU_S = 2.0  # for one input; a notification of this size takes a millisecond
 MEMORY_KB = 64 << 10  # by which one input of at most 16 kB may raise the peak
@@ -79,7 +82,7 @@ def tried(seed: int, number: int, tally: Tally) -> Finding | None:
     tally.inputs += 1
     tally.accepted += items is not None
     tally.values += sum(len(part.index) for part in parts)
-    problem = _incoherent(parts, body) or ("" if items is None else difference(parts, items))
+    problem = _incoherent(parts, body) or ("" if items is None else difference(parts, items, RECEIVED))
     return Finding(seed, number, problem, body) if problem else None
 
 
@@ -93,10 +96,14 @@ def _second_opinion(body: bytes) -> list[Any] | None:
 
 
 def _incoherent(parts: tuple[Part, ...], body: bytes) -> str:
-    """Columns of one length, places that rise, no value twice."""
+    """Columns of one length, places that rise, no value twice, nothing that JSON cannot show."""
     for part in parts:
         if len({len(getattr(part, name)) for name in Part.__slots__}) != 1:
             return "columns of different lengths"
+        try:
+            orjson.dumps(part.value.tolist(), default=shown)
+        except TypeError as error:
+            return str(error)
     places = sorted(place for part in parts for place in part.index.tolist())
     if places != list(range(len(places))) or len(places) > announced(body):
         return f"places {places} of {announced(body)} announced"

@@ -13,13 +13,13 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_plain import plain
 from support_scalars import SCALARS, TIMES
 
 from gateway.opcua import places
 from gateway.opcua.decode import decode_data
 from gateway.opcua.encode import kept, notification
-from gateway.opcua.structures import plain
-from gateway.opcua.variant import BAD_DECODING_ERROR, Reader, diagnostic_info, folded, unix_ns
+from gateway.opcua.variant import BAD_DECODING_ERROR, Reader, diagnostic_info, folded, qualified_name, unix_ns
 
 RECEIVED = 1_800_000_000_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -248,6 +248,21 @@ def test_a_vector_whose_dimension_lies_is_one_bad_value() -> None:
     assert by_place(counted(lying, double(2, 1.5)))[0][1:3] == (None, BAD_DECODING_ERROR)
 
 
+@pytest.mark.parametrize("dimensions", [9, 2000])
+def test_a_matrix_of_more_dimensions_than_json_can_nest_is_bad(dimensions: int) -> None:
+    shape = struct.pack("<i", dimensions) + struct.pack("<i", 1) * dimensions
+    deep = struct.pack("<IBB", 1, 1, 0xC0 | 4) + struct.pack("<ih", 1, 7) + shape
+    assert by_place(counted(double(1, 1.5), deep))[1][1:3] == (None, BAD_DECODING_ERROR)
+
+
+def test_an_array_of_nothings_is_bad_however_many_there_are_said_to_be() -> None:
+    nothings = struct.pack("<IBBi", 1, 1, 0x80, 5)
+    assert [one[1:3] for one in by_place(counted(nothings, double(2, 1.5))).values()] == [
+        (1.5, 0),
+        (None, BAD_DECODING_ERROR),
+    ]
+
+
 def test_a_single_value_with_dimensions_is_bad_and_shifts_nothing() -> None:
     odd = struct.pack("<IBBh", 1, 1, 0x40 | 4, 7) + struct.pack("<ii", 1, 1)
     found = by_place(counted(odd, double(2, 1.5)))
@@ -303,7 +318,7 @@ def test_a_diagnosis_has_its_locale_before_its_text_and_the_bits_the_other_way_r
 
 
 def test_a_name_that_is_null_shows_its_namespace_only() -> None:
-    assert plain(ua.QualifiedName(None, 2)) == "2:"
+    assert qualified_name(Reader(struct.pack("<Hi", 2, -1))) == "2:"
 
 
 @settings(max_examples=200)

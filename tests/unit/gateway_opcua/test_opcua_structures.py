@@ -17,12 +17,13 @@ from asyncua.ua.ua_binary import extensionobject_to_binary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_opcua import URI, Plant, free_port, running
+from support_plain import plain
 from support_scalars import SCALARS
 
 from gateway.delivery import Delivery, DeliverySettings
 from gateway.journal import Draft, Journal, JournalSettings, Kind
-from gateway.opcua.datatypes import DataTypes, Field, Shape, Structure, packed, unpacked
-from gateway.opcua.structures import plain
+from gateway.opcua.datatypes import DataTypes, packed, unpacked
+from gateway.opcua.structures import Field, Shape, Structure
 from gateway.opcua.variant import Reader, extension_object
 from gateway.sinks.latest import Latest
 from gateway.status import JournalStatus, Link, SinkStatus
