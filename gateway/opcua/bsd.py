@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from asyncua import ua
 
-from gateway.opcua.datatypes import Field, Shape, Structure
+from gateway.opcua.structures import Field, Shape, Structure
 from gateway.values import DataType
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from gateway.opcua.nodes import standard
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.opcua.datatypes import Structure
     from gateway.opcua.session import Session
+    from gateway.opcua.structures import Structure
 
 _ALL = standard(ua.ObjectIds.OPCBinarySchema_TypeSystem)
 _BINARY = "Default Binary"

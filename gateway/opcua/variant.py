@@ -233,7 +233,7 @@ def data_value(reader: Reader) -> tuple[Any, int, int | None]:
 
 def _data_value_object(reader: Reader) -> dict[str, Any]:
     value, status, time = data_value(reader)
-    return {"value": value, "status": status, "time": time}
+    return {"value": shown(value), "status": status, "time": time}
 
 
 def diagnostic_info(reader: Reader) -> dict[str, Any]:

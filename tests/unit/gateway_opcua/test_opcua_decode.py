@@ -317,6 +317,11 @@ def test_a_diagnosis_has_its_locale_before_its_text_and_the_bits_the_other_way_r
     assert diagnostic_info(Reader(text, 0)) == {"localizedText": 9}
 
 
+def test_bytes_in_a_value_within_a_value_are_base64_text() -> None:
+    value = ua.DataValue(ua.Variant([ua.DataValue(ua.Variant(b"abc", T.ByteString))], T.DataValue))
+    assert by_place(body_of([value]))[0][1] == [{"value": "YWJj", "status": 0, "time": None}]
+
+
 def test_a_name_that_is_null_shows_its_namespace_only() -> None:
     assert qualified_name(Reader(struct.pack("<Hi", 2, -1))) == "2:"
 

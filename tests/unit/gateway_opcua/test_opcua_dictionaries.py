@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from support_opcua import URI, Hall, Plant, free_port, running
 
 from gateway.opcua.bsd import Unclear, name_of, read_dictionary
-from gateway.opcua.datatypes import DataTypes, Field, Shape, Structure
+from gateway.opcua.datatypes import DataTypes
+from gateway.opcua.structures import Field, Shape, Structure
 from gateway.opcua.variant import Reader, extension_object
 from gateway.status import Link
 from gateway.values import DataType
