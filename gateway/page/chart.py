@@ -22,6 +22,8 @@ MOST_STRIPS = 6
 # One palette for both themes: each colour stands out 4 : 1 from the white surface and from the dark one.
 _COLOURS = ("#2f82c8", "#b76c22", "#2f8e6e", "#b361a2", "#7e832b", "#7276cd")
 _GREY, _LINE = "#70808f", "rgba(133,147,160,0.22)"
+_LABEL = {"color": _GREY, "fontSize": 11}
+_MOMENTS = {"day": "{d} {MMM}", "hour": "{HH}:{mm}", "minute": "{HH}:{mm}", "second": "{HH}:{mm}:{ss}"}
 _HIDDEN = {"silent": True, "tooltip": {"show": False}, "lineStyle": {"opacity": 0}}
 _TOOLTIP = {
     "trigger": "axis",
@@ -83,7 +85,8 @@ def _title(strip: Strip, index: int, count: int) -> dict[str, Any]:
 def _grid(index: int, count: int) -> dict[str, Any]:
     height = (100.0 - _TOP - _BOTTOM) / count
     top = _strip_top(index, count) + height * _TITLE
-    return {"left": 56, "right": 12, "top": f"{top:.2f}%", "height": f"{height * (1 - _TITLE - _GAP):.2f}%"}
+    place = {"left": 56, "right": 20, "top": f"{top:.2f}%", "height": f"{height * (1 - _TITLE - _GAP):.2f}%"}
+    return place | {"outerBoundsMode": "none"}  # all as wide as each other, whatever their labels
 
 
 def _strip_top(index: int, count: int) -> float:
@@ -96,7 +99,7 @@ def _time_axis(index: int, count: int, window: tuple[int, int]) -> dict[str, Any
         "gridIndex": index,
         "min": window[0],
         "max": window[1],
-        "axisLabel": {"show": index == count - 1, "color": _GREY, "fontSize": 11, "hideOverlap": True},
+        "axisLabel": {"show": index == count - 1, "formatter": _MOMENTS, **_LABEL, "hideOverlap": True},
         "axisTick": {"show": index == count - 1},
         "axisLine": {"lineStyle": {"color": _LINE}},
         "splitLine": {"show": True, "lineStyle": {"color": _LINE}},
@@ -110,7 +113,7 @@ def _value_axis(tag: Tag, index: int, count: int) -> dict[str, Any]:
         "gridIndex": index,
         "scale": True,
         "splitNumber": 4 if count == 1 else 2,
-        "axisLabel": {"color": _GREY, "fontSize": 11},
+        "axisLabel": _LABEL,
         "splitLine": {"lineStyle": {"color": _LINE}},
     }
     if tag.enum:

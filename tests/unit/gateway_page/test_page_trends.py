@@ -101,6 +101,12 @@ async def test_a_chart_has_a_strip_a_tag_and_reaches_up_to_now() -> None:
     assert made["xAxis"][0]["max"] == course[-1][0]
 
 
+async def test_time_is_told_by_clock_and_at_midnight_by_date() -> None:
+    label = (await drawn(count=2))["xAxis"][1]["axisLabel"]
+    assert label["show"]
+    assert (label["formatter"]["minute"], label["formatter"]["day"]) == ("{HH}:{mm}", "{d} {MMM}")
+
+
 async def test_strips_do_not_overlap() -> None:
     grids = (await drawn(count=6))["grid"]
     places = [(float(grid["top"][:-1]), float(grid["height"][:-1])) for grid in grids]
