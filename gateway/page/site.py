@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI
 from nicegui import Client, app, ui
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.page.refresh import Refresher
@@ -24,6 +26,7 @@ RECONNECT_S = 10.0
 
 _PRIMARY = "#46759a"
 _STYLE = Path(__file__).with_name("page.css")
+_ICON = Path(__file__).with_name("icon.svg")
 _SITE = "gateway.page.site"  # key in the ASGI scope
 
 
@@ -64,9 +67,11 @@ def application() -> FastAPI:
     ui.page("/")(_index)
     ui.add_head_html(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", shared=True)
     app.colors(primary=_PRIMARY)
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, _nothing_here)
     ui.run_with(
         made,
         dark=None,
+        favicon=_ICON,
         language="en-US",
         binding_refresh_interval=None,
         reconnect_timeout=RECONNECT_S,
@@ -74,6 +79,10 @@ def application() -> FastAPI:
         show_welcome_message=False,
     )
     return made
+
+
+async def _nothing_here(request: Request, _: Exception) -> Response:
+    return PlainTextResponse(f"Nothing is at {request.url.path}: see /, /health, /metrics.\n", HTTPStatus.NOT_FOUND)
 
 
 async def _index(request: Request, client: Client) -> None:

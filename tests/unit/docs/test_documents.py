@@ -29,7 +29,7 @@ from plant_model.packml import Command
 from plant_model.signals import signals
 
 ROOMS = ("conche", "gateway", "opcua_server", "plant_model")
-FOREIGN = {"cat", "cp", "curl", "mosquitto_sub", "rm"}
+FOREIGN = {"cat", "chromium", "cp", "curl", "mosquitto_sub", "rm"}
 """Programs of others that the documents call."""
 
 

@@ -84,6 +84,17 @@ async def test_the_page_shows_the_line_from_the_first_byte_on(start: Start) -> N
         assert word in html
 
 
+async def test_what_is_not_there_is_said_in_one_line(start: Start) -> None:
+    server = await start()
+    answer = await get(f"{server.url}/metrix")
+    assert (answer.status_code, answer.text) == (404, "Nothing is at /metrix: see /, /health, /metrics.\n")
+
+
+async def test_a_tab_of_the_page_has_its_sign(start: Start) -> None:
+    server = await start()
+    assert (await get(f"{server.url}/favicon.ico")).text.startswith("<svg")
+
+
 async def test_the_page_needs_nothing_from_elsewhere(start: Start) -> None:
     server = await start()
     html = (await get(server.url)).text
