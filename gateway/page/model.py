@@ -59,6 +59,7 @@ class Kpi:
     """A figure, how it changed in an hour, and its course as points of an SVG polyline in a box of 100 x 24."""
 
     title: str
+    meaning: str  # as the server describes the tag
     text: str
     unit: str
     change: str

@@ -220,6 +220,7 @@ class KpiTile(Part[Kpi]):
     def _put(self, what: Kpi) -> None:
         self.root.classes(replace=f"card kpi{' stale' if what.stale else ''}")
         self._title.set_text(what.title)
+        point_out(self.root, what.meaning)
         self._figure.set_text(what.text)
         self._unit.set_text(what.unit)
         self._change.set_text(what.change)

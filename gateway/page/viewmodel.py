@@ -142,6 +142,7 @@ def _kpi(kpi: KpiSettings, tag: Tag | None, view: View, courses: Courses) -> Kpi
     change = value - course[0] if course else math.nan
     return Kpi(
         kpi.title,
+        tag.description if tag else "",
         format(value, kpi.format) if math.isfinite(value) else text.NOTHING,
         tag.unit if tag and tag.unit not in text.NO_UNIT else "",
         _change_text(change, kpi),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import time_ns
 
 import pytest
@@ -114,6 +115,13 @@ async def test_a_kpi_tells_whether_it_became_better(gateway: FakeGateway) -> Non
     assert (kpis[1].text, kpis[1].change, kpis[1].tone) == ("2.13", "+0.13 in 1 h", Tone.WARN)
     assert (kpis[2].change, kpis[2].tone) == ("steady for 1 h", Tone.NONE)
     assert kpis[3].text == "18,244"
+    assert kpis[3].meaning == "", "this server describes nothing"
+
+
+async def test_a_kpi_tells_what_it_is_when_somebody_points_at_it(gateway: FakeGateway) -> None:
+    tag = gateway.catalogue.find(f"{LINE}/Performance/OEE")
+    gateway.catalogue.tags[tag.id - 1] = replace(tag, description="OEE index of ISO 22400, last 24 h")
+    assert model_of(gateway).kpis[0].meaning == "OEE index of ISO 22400, last 24 h"
 
 
 async def test_the_header_names_time_speed_and_every_connection_but_its_own(gateway: FakeGateway) -> None:
