@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.sinks.sparkplug_codec import Rows
+from gateway.sinks.sparkplug_codec import FIRST_ALIAS, Rows
 from gateway.sinks.sparkplug_metric import Definition
 from gateway.sinks.sparkplug_state import TagState
 from gateway.values import Column, DataType
@@ -22,9 +22,10 @@ class Run:
 
     def __init__(self, definitions: Sequence[Definition]) -> None:
         self.definitions = definitions
-        self.devices, self.device = np.unique([d.device for d in definitions], return_inverse=True)  # names; place
-        self.aliases = np.fromiter((definition.alias for definition in definitions), np.int64, len(definitions))
-        self.is_time = np.array([definition.tag.data_type == DataType.DATETIME for definition in definitions])
+        self.devices, self.device = _numbered([definition.device for definition in definitions])
+        tags = [definition.tag for definition in definitions]
+        self.aliases = np.array([tag.id for tag in tags], np.int64) + FIRST_ALIAS
+        self.is_time = np.array([tag.data_type for tag in tags]) == DataType.DATETIME
         self._rows: dict[tuple[str, bool], Rows] = {}
         self._strangers: dict[str, NDArray[np.intp]] = {}
         self._spread: Spread | None = None
@@ -67,17 +68,17 @@ class Spread:
 
     def __init__(self, runs: tuple[Run, ...]) -> None:
         self.runs = runs
-        names, places = np.unique(np.concatenate([run.devices for run in runs]), return_inverse=True)
+        names, numbers = _numbered([name for run in runs for name in run.devices])
         shifts = np.cumsum([0, *(len(run.devices) for run in runs)]).tolist()
-        devices = np.concatenate([places[run.device + shift] for run, shift in zip(runs, shifts, strict=False)])
+        devices = np.concatenate([numbers[run.device + shift] for run, shift in zip(runs, shifts, strict=False)])
         self._order = np.argsort(devices, kind="stable")
         devices = devices[self._order]
         self.starts = np.array([*_starts(devices), len(devices)])  # of each message, and the end of the last
-        self.devices: list[str] = names[devices[self.starts[:-1]]].tolist()  # of each message
+        self.devices = [names[number] for number in devices[self.starts[:-1]].tolist()]  # of each message
         self._message = np.repeat(np.arange(len(self.devices)), np.diff(self.starts))  # of each metric, as they leave
         self._goes_on = np.diff(self._message) == 0
         self._alias = np.concatenate([run.aliases for run in runs])[self._order]
-        self._repeats = len(np.unique(self._alias)) < len(self._alias)
+        self._repeats = bool((np.diff(np.sort(self._alias)) == 0).any())
         self.shared = _shared([run.aliases for run in runs])
 
     def order(self, milliseconds: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -99,6 +100,13 @@ class Spread:
         return order
 
 
+def _numbered(names: list[str]) -> tuple[list[str], NDArray[np.intp]]:
+    """Different names, sorted; and of each name given, which of them it is."""
+    different = sorted(set(names))
+    numbers = {name: number for number, name in enumerate(different)}
+    return different, np.fromiter(map(numbers.__getitem__, names), np.intp, len(names))
+
+
 def _starts(devices: NDArray[np.intp]) -> Iterator[int]:
     """Where messages begin: stretches of one device, none longer than a message may be."""
     edges = [0, *(np.flatnonzero(np.diff(devices)) + 1).tolist(), len(devices)]
@@ -108,5 +116,7 @@ def _starts(devices: NDArray[np.intp]) -> Iterator[int]:
 
 def _shared(aliases: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     """What several runs have."""
+    if len(aliases) == 1:
+        return np.empty(0, np.int64)
     every, counts = np.unique(np.concatenate([np.unique(some) for some in aliases]), return_counts=True)
     return every[counts > 1]
