@@ -18,7 +18,7 @@ import pytest
 from support_demo import free_ports
 
 from conche import child
-from conche.child import Service, StartError, accepts, answers_http, describe, keep_log_short, next_pause
+from conche.child import Service, StartError, accepts, answers_http, describe, keep_log_short, next_pause, tail
 from conche.supervisor import supervise
 
 ROOT = Path(__file__).parents[3]
@@ -195,6 +195,18 @@ def test_the_pause_before_a_start_doubles_and_is_short_again_after_a_long_life()
         pauses.append(next_pause(pauses[-1], lived_s=1))
     assert pauses[1:] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert next_pause(30, lived_s=61) == 0.5
+
+
+def test_of_a_long_log_the_last_lines_are_told_and_none_of_an_earlier_life(tmp_path):
+    log = tmp_path / "plant.log"
+    log.write_text("".join(f"line {number}\n" for number in range(5000)))
+    assert tail(log, 0).splitlines() == [f"line {number}" for number in range(4988, 5000)]
+    begin = log.stat().st_size
+    with log.open("a") as file:
+        file.write("no such file\n")
+    assert tail(log, begin) == "no such file"
+    log.write_text("x" * 100_000)
+    assert tail(log, 0) == "x" * 4000
 
 
 def test_a_log_that_grew_too_long_moves_aside_and_its_writer_goes_on(tmp_path, monkeypatch):

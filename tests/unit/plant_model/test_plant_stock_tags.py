@@ -115,3 +115,19 @@ def test_the_line_shows_the_orders_of_all_products_together(plant: Plant) -> Non
     assert len(SPEC.products) == 3
     assert (shown["OpenOrders"], shown["BackorderedCases"], shown["ShippedCases"]) == (6, 60, 240)
     assert shown["OnTimeRate"] == pytest.approx(80.0)
+
+
+def test_the_line_shows_the_service_of_all_products_together(plant: Plant) -> None:
+    for rank, name in enumerate(SPEC.products, 1):
+        due = plant.now + (DAY if rank == 3 else -DAY)
+        plant.state.sales[name] = Sales(
+            [Order(name, "Ann", name, 10, plant.now - 2 * DAY, due)],
+            ordered_cases=100,
+            filled_cases=100 - 10 * rank,
+            lost_cases=rank,
+            late_orders=rank,
+            cycles=Cycles(done=1, short=rank == 1),
+        )
+    shown = below(plant, "Line1.Orders")
+    assert (shown["LateOrders"], shown["OverdueOrders"], shown["LostCases"]) == (6, 2, 6)
+    assert (shown["FillRate"], shown["CycleServiceLevel"]) == pytest.approx((80.0, 100.0 * 5 / 6), abs=0.01)
