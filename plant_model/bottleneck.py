@@ -26,8 +26,10 @@ def momentary(units: Iterable[Unit]) -> str:
     return min(active)[2] if active else ""
 
 
-def moved(bottleneck: Bottleneck, units: Iterable[Unit], now: float) -> None:
-    """Let the bottleneck be where it is now, and count for how long it was where it was."""
+def moved(bottleneck: Bottleneck, units: Iterable[Unit], unit: Unit, now: float) -> None:
+    """Let the bottleneck be where it is after a machine has turned, and count for how long it was where it was."""
+    if unit.active is None and unit.name != bottleneck.unit:
+        return
     name = momentary(units)
     if name == bottleneck.unit:
         return

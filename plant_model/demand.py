@@ -61,7 +61,8 @@ class Demand:
             self._confirm(order, address)
         self._dispatch(order.product)
         orderbook.settle(sales, order, lost=demand.stockout == "lost")
-        floor.stir(KNEADER)
+        if floor.state.campaign.waiting:
+            floor.stir(KNEADER)
 
     def _order(self, name: str, order_class: OrderClass) -> tuple[Order, str]:
         floor, stream = self._floor, self._floor.stream(f"{name}.order")

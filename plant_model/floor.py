@@ -17,7 +17,7 @@ from plant_model.state import ROUNDING_KG, Buffer, Lot, PlantState, Record, Unit
 
 
 class Floor:
-    """Acts on the state. Whoever changes a buffer says `touch`; its watchers look again before time goes on."""
+    """Acts on the state. Who waits for what comes into a buffer, or for room in it, looks again before time goes on."""
 
     def __init__(self, spec: PlantSpec, state: PlantState) -> None:
         self.spec = spec
@@ -64,11 +64,10 @@ class Floor:
         for watcher in watchers:
             self._stirred[watcher] = None
 
-    def touch(self, buffer: Buffer) -> None:
-        """Let in what stands before this buffer and now fits, and let those look again who care for it."""
-        self.stir(*buffer.watchers)
-        if buffer.arrived:
-            self._let_in(buffer)
+    def make_room(self, buffer: Buffer) -> None:
+        """Something has left: let in what stands before and now fits, and let those look again who fill this buffer."""
+        self.stir(*buffer.upstream)
+        self._let_in(buffer)
 
     def settle(self) -> None:
         """Let everybody who was stirred look, until nobody is left."""
@@ -96,7 +95,7 @@ class Floor:
         pieces = flow.take(buffer, mass)
         self.state.books.money.material += flow.value_of(pieces)
         self._issue(name, pieces)
-        self.touch(buffer)
+        self.make_room(buffer)
         return pieces
 
     def ship(self, name: str, cases: int, order: str, customer: str) -> float:
@@ -106,7 +105,7 @@ class Floor:
         for piece in pieces:
             self.state.lots[piece.id].shipped += ((order, customer, piece.cases),)
         self._issue(name, pieces)
-        self.touch(store)
+        self.make_room(store)
         return mass_of(pieces)
 
     def _issue(self, name: str, pieces: Sequence[Lot]) -> None:
@@ -122,14 +121,17 @@ class Floor:
         self.clock.schedule(minutes * 60.0, "arrive", name)
 
     def put(self, lot: Lot, name: str) -> None:
-        """Put a lot in at once; one from outside is remembered, what comes into a store gets its date of expiry."""
+        """Put a lot in at once, for those who draw from there.
+
+        One from outside is remembered, and what comes into a store gets its date of expiry.
+        """
         buffer, life = self.buffer(name), self._lives.get(name)
         if lot.id not in self.state.lots:
             self.trace(lot)
         if life is not None:
             lot.expires = self.state.stores[name].aged + self.now - self.state.checked + life
         flow.put(buffer, lot)
-        self.touch(buffer)
+        self.stir(*buffer.downstream)
 
     def receive(self, lot: Lot) -> None:
         """Put purchased material in, and book it."""
@@ -144,8 +146,9 @@ class Floor:
         self._let_in(buffer)
 
     def _let_in(self, buffer: Buffer) -> None:
-        """Take the first lot off the conveyor, if it fits; then the next one is looked at."""
-        lot = buffer.transit[0]
-        if not buffer.conveyor or buffer.level + lot.mass <= buffer.capacity + ROUNDING_KG:
+        """Take the lots that have arrived off the conveyor, as long as they fit."""
+        while buffer.arrived and (
+            not buffer.conveyor or buffer.level + buffer.transit[0].mass <= buffer.capacity + ROUNDING_KG
+        ):
             buffer.arrived -= 1
             self.put(buffer.transit.pop(0), buffer.name)

@@ -1,6 +1,8 @@
-"""What stands where: the units of the stations, the buffers between them with their watchers, and browse paths."""
+"""What stands where: the units of the stations, the buffers between them with their neighbours, and browse paths."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from plant_model.equipment import FLOW, spec_path
 from plant_model.spec import PlantSpec
@@ -69,22 +71,31 @@ def rework(product: str) -> str:
     return f"{product}Rework"
 
 
-def watchers(spec: PlantSpec) -> dict[str, tuple[str, ...]]:
-    """Who looks again when a buffer's content changes: the machines at both ends, supply, dispatch."""
+class Neighbours(NamedTuple):
+    """Who fills a buffer and waits for room, and who draws from it and waits for what comes."""
+
+    upstream: tuple[str, ...] = ()
+    downstream: tuple[str, ...] = ()
+
+
+def neighbours(spec: PlantSpec) -> dict[str, Neighbours]:
+    """Who is at the ends of each buffer."""
     conches, wrappers = conche_names(spec), wrapper_names(spec)
     between = {
-        "CleanBeans": ("Roasting", "Cleaning"),
-        "RoastedBeans": ("Grinding", "Roasting"),
-        "LiquorTank": (KNEADER, "Grinding"),
-        FEED: (REFINER, KNEADER),
-        "Hopper": ("Moulding", "Tempering"),
-        BARS: (*wrappers, "Moulding"),
+        "CleanBeans": Neighbours(("Cleaning",), ("Roasting",)),
+        "RoastedBeans": Neighbours(("Roasting",), ("Grinding",)),
+        "LiquorTank": Neighbours(("Grinding",), (KNEADER,)),
+        FEED: Neighbours((KNEADER,), (REFINER,)),
+        "Hopper": Neighbours(("Tempering",), ("Moulding",)),
+        BARS: Neighbours(("Moulding",), wrappers),
     }
-    stores = {name: (SUPPLY + name, "Cleaning" if name == "Beans" else KNEADER) for name in spec.storages}
-    vessels = {conche: (conche, REFINER) for conche in conches}
-    tanks = {tank(product): ("Tempering", *conches) for product in spec.products}
-    goods = {finished(product): (DISPATCH + product, *wrappers, KNEADER) for product in spec.products}
-    returned: dict[str, tuple[str, ...]] = {rework(product): () for product in spec.products}
+    stores = {
+        name: Neighbours((SUPPLY + name,), ("Cleaning" if name == "Beans" else KNEADER,)) for name in spec.storages
+    }
+    vessels = {conche: Neighbours((REFINER,), (conche,)) for conche in conches}
+    tanks = {tank(product): Neighbours(conches, ("Tempering",)) for product in spec.products}
+    goods = {finished(product): Neighbours(wrappers, (DISPATCH + product,)) for product in spec.products}
+    returned = {rework(product): Neighbours() for product in spec.products}
     return {**stores, **between, **vessels, **tanks, **goods, **returned}
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from plant_model.activity import MEANINGS, RESTS, SETUPS, Activity
-from plant_model.bottleneck import WAITS, moved, turned
+from plant_model.bottleneck import moved, turned
 from plant_model.floor import Floor
 from plant_model.maintenance import Maintenance
 from plant_model.packml import ALLOWED, FINISHES, WINDING_DOWN, Command, Mode, State, next_command
@@ -120,10 +120,15 @@ class Machines:
         """Let a machine find out what to do, go on towards it, and say when it will decide again."""
         now = self._floor.now
         book(unit, now)
+        self._follow(unit, self._verdict(unit), now)
+
+    def _follow(self, unit: Unit, verdict: Verdict, now: float) -> None:
+        """Take what was found for the goal, in place of the one before."""
         if unit.wake is not None:
             self._floor.clock.cancel(unit.wake.entry)
-        unit.control.goal, unit.control.reason = self._verdict(unit)
+        unit.control.goal, unit.control.reason = verdict
         self._pursue(unit, now)
+        self._note_order(unit, now)
 
     def _pursue(self, unit: Unit, now: float) -> None:
         """Go on towards what was decided, and say when the machine will decide again."""
@@ -131,7 +136,6 @@ class Machines:
         self._move(unit, target)
         self._turn(unit, target, now)
         unit.wake = self._arm(unit)
-        self._note_order(unit, now)
 
     def _note_order(self, unit: Unit, now: float) -> None:
         """Begin a new order in the books of a machine that turns to another product."""
@@ -149,15 +153,14 @@ class Machines:
         self._floor.tell("machine_failure", self._floor.path(unit), f"{unit.name} stopped: {fault}", 700, **fields)
 
     def _look(self, unit: Unit) -> None:
-        """Decide again, unless the machine is in the middle of something or waits as before."""
-        working = unit.job is not None and unit.job.remaining > 0.0
-        if not working and unit.repair is None and unit.control.goal is not Activity.Stopped and not self._waits(unit):
-            self.decide(unit)
-
-    def _waits(self, unit: Unit) -> bool:
-        """Whether a machine that waits has found nothing to do, and waits for the same."""
-        control = unit.control
-        return unit.activity in WAITS and self._verdict(unit) == (control.goal, control.reason)
+        """Decide again, unless the machine is in the middle of something or finds nothing new."""
+        job, control, now = unit.job, unit.control, self._floor.now
+        if (job is not None and job.remaining > 0.0) or unit.repair is not None or control.goal is Activity.Stopped:
+            return
+        book(unit, now)
+        verdict = self._verdict(unit)
+        if unit.job is not job or verdict != (control.goal, control.reason):
+            self._follow(unit, verdict, now)
 
     def _verdict(self, unit: Unit) -> Verdict:
         if not self._floor.state.open and unit.station not in self._floor.spec.calendar.unattended:
@@ -199,7 +202,7 @@ class Machines:
             unit.fresh |= before in SETUPS or before is Activity.Breakdown
             unit.warmth.turn(now, 0.0 if unit.activity in COLD else 1.0)
             if turned(unit, now):
-                moved(self._floor.state.bottleneck, self._floor.state.units.values(), now)
+                moved(self._floor.state.bottleneck, self._floor.state.units.values(), unit, now)
         mode = mode_of(unit)
         if mode is not control.mode:
             control.mode, control.mode_entered = mode, now
@@ -280,7 +283,8 @@ def book(unit: Unit, now: float) -> None:
     unit.times[unit.activity] += elapsed
     control.states[control.state] += elapsed
     control.modes[control.mode] += elapsed
-    control.acting = max(control.acting - elapsed, 0.0)
+    if control.acting:
+        control.acting = max(control.acting - elapsed, 0.0)
     if unit.culprit:
         key = int(unit.activity), unit.culprit
         unit.losses[key] = unit.losses.get(key, 0.0) + elapsed
@@ -297,7 +301,8 @@ def _go_on(unit: Unit, elapsed: float) -> None:
         unit.ledger.repair_s += elapsed * (repair.activity is Activity.Breakdown)
         unit.ledger.maintenance_s += elapsed * (repair.activity is Activity.Maintenance)
     running = unit.activity is Activity.Running
-    unit.tool_age += elapsed * running
+    if running:
+        unit.tool_age += elapsed
     for failure in unit.failures.values():
         if running or failure.calendar:
             failure.remaining -= elapsed
@@ -314,7 +319,9 @@ def next_end(unit: Unit) -> tuple[float, str] | None:
         ends.append((job.remaining / unit.pace, "job"))
     if repair is None:
         running = activity is Activity.Running
-        ends += [(life.remaining, fault) for fault, life in unit.failures.items() if running or life.calendar]
+        for fault, life in unit.failures.items():
+            if running or life.calendar:
+                ends.append((life.remaining, fault))
     elif repair.activity is activity:
         ends.append((repair.remaining, "repair"))
     return min(ends, default=None)

@@ -28,14 +28,22 @@ def next_batch(floor: Floor) -> str:
         return campaign.product
     for product in floor.spec.products:
         if missing := unfilled(floor, product):  # no load that was begun is left behind
-            floor.state.campaign = Campaign(product, max(campaign.loads, 1), missing)
+            _plan(floor, Campaign(product, max(campaign.loads, 1), missing))
             return product
-    outlooks = {product: _outlook(floor, product) for product in floor.spec.products}
+    masses = in_process(floor.state, floor.spec)
+    outlooks = {product: _outlook(floor, product, mass) for product, mass in masses.items()}
     product = choose(campaign, outlooks, floor.spec.sequence.order)
-    floor.state.campaign = begun(campaign, product, _batches(floor)) if product else paused(campaign, outlooks)
+    _plan(floor, begun(campaign, product, _batches(floor)) if product else paused(campaign, outlooks))
     if product and floor.state.campaign.loads == 1:
         floor.state.sales[product].cycles.close()
     return product
+
+
+def _plan(floor: Floor, campaign: Campaign) -> None:
+    """Go on by this campaign; when orders have run out or come again, all who have nothing to do look again."""
+    before, floor.state.campaign = floor.state.campaign, campaign
+    if (before.waiting == "Order") is not (campaign.waiting == "Order"):
+        floor.stir(*floor.state.units)
 
 
 def choose(campaign: Campaign, outlooks: Mapping[str, Outlook], order: Sequence[str]) -> str:
@@ -74,21 +82,24 @@ def unfilled(floor: Floor, product: str) -> int:
     return max(round(sum(lacking) / batch) - waiting, 0)
 
 
-def in_process(state: PlantState, spec: PlantSpec, product: str) -> float:
-    """Mass in kg of a product from the kneader to the tunnel."""
-    buffers = state.buffers
-    lots = buffers[finished(product)].transit.copy()
-    for name in (FEED, *conche_names(spec), tank(product), "Hopper", BARS):
+def in_process(state: PlantState, spec: PlantSpec) -> dict[str, float]:
+    """Mass in kg by product from the kneader to the door of the store."""
+    masses, buffers = dict.fromkeys(spec.products, 0.0), state.buffers
+    lots = [unit.job.lot for unit in state.units.values() if unit.job and unit.job.lot]
+    for name in (FEED, *conche_names(spec), *map(tank, masses), "Hopper", BARS):
         lots += buffers[name].lots
         lots += buffers[name].transit
-    lots += [unit.job.lot for unit in state.units.values() if unit.job and unit.job.lot]
-    return sum([lot.mass for lot in lots if lot.material == product])
+    for product in masses:
+        lots += buffers[finished(product)].transit
+    for lot in lots:
+        if lot.material in masses:
+            masses[lot.material] += lot.mass
+    return masses
 
 
-def _outlook(floor: Floor, name: str) -> Outlook:
+def _outlook(floor: Floor, name: str, mass: float) -> Outlook:
     product, sales = floor.spec.products[name], floor.state.sales[name]
-    made = in_process(floor.state, floor.spec, name) / floor.spec.case_kg
-    position = floor.buffer(finished(name)).cases + made - sales.waiting_cases
+    position = floor.buffer(finished(name)).cases + mass / floor.spec.case_kg - sales.waiting_cases
     return Outlook(
         position, product.reorder_cases, product.target_cases, product.campaign_loads, _possible(floor, name)
     )

@@ -28,7 +28,7 @@ from plant_model.genealogy import (
     shipments,
 )
 from plant_model.kpi import Cause, time_by_cause
-from plant_model.layout import capacities, conveyors, finished, first_contents, sections, watchers
+from plant_model.layout import capacities, conveyors, finished, first_contents, neighbours, sections
 from plant_model.linekpis import Capability, Stretch, capability, line_table
 from plant_model.machine import Machines, Station
 from plant_model.packml import Command, Mode
@@ -307,7 +307,8 @@ def new_state(spec: PlantSpec, seed: int) -> PlantState:
         streams=streams,
         units={name: new_unit(spec, streams, name, section) for name, section in sections(spec).items()},
         buffers={
-            name: Buffer(name, sizes[name], who, conveyor=belts.get(name, 0.0)) for name, who in watchers(spec).items()
+            name: Buffer(name, sizes[name], *beside, conveyor=belts.get(name, 0.0))
+            for name, beside in neighbours(spec).items()
         },
         sales={product: Sales() for product in spec.products},
         purchases={material: Purchases() for material in spec.policies},

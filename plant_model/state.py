@@ -74,7 +74,8 @@ class Buffer:
 
     name: str
     capacity: float
-    watchers: tuple[str, ...]  # who looks again when the content changes
+    upstream: tuple[str, ...] = ()  # who fills it, and looks again when something has left
+    downstream: tuple[str, ...] = ()  # who draws from it, and looks again when something has come
     lots: list[Lot] = field(default_factory=list)
     transit: list[Lot] = field(default_factory=list)  # on the conveyor towards it
     reserved: dict[str, float] = field(default_factory=dict)  # room kept, by lot id
@@ -89,7 +90,7 @@ class Buffer:
     @property
     def room(self) -> float:
         """Mass that may still be sent or reserved; it may have to wait on the conveyor."""
-        return self.capacity + self.conveyor - self.level - self.moving - sum(self.reserved.values())
+        return self.capacity + self.conveyor - mass_of(self.lots) - mass_of(self.transit) - sum(self.reserved.values())
 
     @property
     def moving(self) -> float:

@@ -109,7 +109,7 @@ def _goods(spec: PlantSpec, name: str, product: Product) -> tuple[Sensor[StockVi
         _row("ReorderPoint", lambda _: product.reorder_cases, "Production starts below it", **cases),
         _row(
             "OnOrder",
-            lambda v: in_process(v.state, v.spec, name) / spec.case_kg,
+            lambda v: in_process(v.state, v.spec)[name] / spec.case_kg,
             "Cases in production",
             **(cases | coming),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plant_model.climate import DAY, HOUR, Air, Climate, Room, Sorption, ageing, another_day, dampened, inside
 from plant_model.floor import Floor
-from plant_model.layout import WAREHOUSE, finished
+from plant_model.layout import KNEADER, WAREHOUSE, finished
 from plant_model.spec import PlantSpec
 from plant_model.state import Buffer, Lot
 
@@ -69,7 +69,8 @@ class Warehouse:
         aged = self._floor.state.stores[buffer.name].aged
         while buffer.lots and buffer.lots[0].expires <= aged:
             self._write_off(buffer, buffer.lots.pop(0))
-            self._floor.touch(buffer)
+            self._floor.make_room(buffer)
+            self._floor.stir(KNEADER)  # it may have to make it again
 
     def _write_off(self, buffer: Buffer, lot: Lot) -> None:
         floor, books = self._floor, self._floor.state.books

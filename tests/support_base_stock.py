@@ -26,7 +26,7 @@ class BaseStock:
 
     def __init__(self, stock: int, stream: Generator) -> None:
         self.policy = Policy(suppliers=("Supplier",), reorder_kg=stock, up_to_kg=stock)
-        self.store = Buffer("Store", math.inf, (), lots=[Lot("First", "Item", stock, 0.0, cases=stock)])
+        self.store = Buffer("Store", math.inf, lots=[Lot("First", "Item", stock, 0.0, cases=stock)])
         self.sales, self.deliveries, self.stream = Sales(), dict[str, Delivery](), stream
         self.agenda = Agenda()
         self.clock = Clock(self.agenda, {"demand": self._demand, "delivery": self._receive})

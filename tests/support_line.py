@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Self
@@ -175,11 +175,12 @@ class Line:
 
 def _new_state(spec: PlantSpec, benches: Mapping[str, Bench], seed: int, *, endless: bool) -> PlantState:
     streams, names = Streams(seed), list(benches)
-    before: dict[str, Sequence[str]] = {name: names[max(i - 1, 0) : i + 1][::-1] for i, name in enumerate(names)}
-    buffers = {name: Buffer(name, benches[name].room, tuple(before[name])) for name in names}
-    buffers[EXIT] = Buffer(EXIT, math.inf, (EXIT,))
+    buffers = {
+        name: Buffer(name, benches[name].room, tuple(names[max(i - 1, 0) : i]), (name,)) for i, name in enumerate(names)
+    }
+    buffers[EXIT] = Buffer(EXIT, math.inf, downstream=(EXIT,))
     if endless:
-        buffers[names[0]] = Buffer(names[0], math.inf, (names[0],), [Lot("Endless", "Part", ENDLESS, 0.0)])
+        buffers[names[0]] = Buffer(names[0], math.inf, lots=[Lot("Endless", "Part", ENDLESS, 0.0)])
     units = {name: new_unit(spec, streams, name, name) for name in names}
     return PlantState(
         agenda=Agenda(), streams=streams, units=units, buffers=buffers, sales={}, crews={"Technician": Crew(100)}

@@ -58,7 +58,7 @@ class Conching(Workplace):
         water = self._usual.final_moisture(unit.product, vessel.lots)
         thick = self._usual.thickness(unit.product, vessel.lots)
         lot = self.floor.join(flow.take_all(vessel), self.name, unit.product)
-        self.floor.touch(vessel)
+        self.floor.make_room(vessel)
         del target.reserved[unit.name]
         unit.ledger.taken += lot.mass
         self.pass_on(unit, lot, target.name, {"Water": lot.mass * (1.0 - self.spec.stations.Conching.keep)})

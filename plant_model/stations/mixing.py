@@ -63,7 +63,7 @@ class Mixing(Workplace):
         vessel.reserved[lot.id] = lot.mass
         seconds = refining_seconds(self.spec)
         self.start(unit, "Refining", seconds, lot, seconds).target = vessel.name
-        self.floor.touch(vessel)
+        self.floor.stir(vessel.name)  # the conche turns while it is filled
 
     def _vessel(self, lot: Lot) -> Buffer | None:
         """A conche that is being filled with this product, else an empty one; one that stands still only if it must."""

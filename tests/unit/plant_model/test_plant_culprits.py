@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_plant import DAY, HOUR, plant_data, shipped, without_failures
+from support_plant import DAY, HOUR, WEEK, plant_data, shipped, without_failures
 
 from plant_model.activity import Activity
 from plant_model.culprits import WAITING, root_cause
+from plant_model.overview import BEANS
 from plant_model.plant import Plant
 from plant_model.spec import parse
 
@@ -53,3 +54,16 @@ def test_who_waits_has_a_cause_and_who_works_has_none(seed: int, steps: list[flo
             cause = root_cause(plant.state, unit)
             assert bool(cause) is (unit.activity in WAITING)
             assert cause != unit.name or unit.activity in WAITING
+
+
+def test_machines_without_work_know_at_once_whether_there_are_orders() -> None:
+    plant = Plant(SPEC)
+    followers = [unit for unit in plant.state.units.values() if unit.section not in BEANS]
+    seen = set()
+    while plant.now < 2 * WEEK:
+        plant.advance(plant.now + 300.0)
+        without = plant.state.campaign.waiting == "Order"
+        goals = {unit.control.goal for unit in followers} & {Activity.NoOrder, Activity.Starved}
+        assert goals <= {Activity.NoOrder if without else Activity.Starved}, plant.now
+        seen |= goals
+    assert seen == {Activity.NoOrder, Activity.Starved}

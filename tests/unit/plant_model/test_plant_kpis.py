@@ -194,7 +194,7 @@ def test_the_longest_active_machine_is_the_bottleneck() -> None:
     units = [Unit("A", "A", active=5.0), Unit("B", "B", active=3.0), Unit("C", "C")]
     assert momentary(units) == "B"
     bottleneck = Bottleneck("A", 1.0)
-    moved(bottleneck, units, 10.0)
+    moved(bottleneck, units, units[1], 10.0)
     assert (bottleneck.unit, bottleneck.since, bottleneck.seconds) == ("B", 10.0, {"A": 9.0})
     assert momentary(units[2:]) == ""
 

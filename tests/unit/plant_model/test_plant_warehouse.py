@@ -25,7 +25,7 @@ SORPTION = Sorption(percent=7.0, per_humidity=0.08, days=30)
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=20))
 def test_the_first_to_expire_leaves_first(dates: list[float]) -> None:
-    buffer = Buffer("Store", 1e9, ())
+    buffer = Buffer("Store", 1e9)
     for i, date in enumerate(dates):
         flow.put(buffer, Lot(str(i), "Sugar", 1.0, float(i), expires=date))
     left = [(lot.expires, lot.made) for lot in flow.take(buffer, 1e9)]
