@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import sub
 from typing import NamedTuple
 
 from plant_model.activity import MEANINGS, Element
@@ -18,6 +19,8 @@ from plant_model.tally import SECONDS, Count, earned, stamp, unpacked
 HOUR = 3600.0
 WINDOW = 24 * HOUR
 """Length of the rolling window of the KPIs."""
+_ELEMENTS = tuple(int(meaning.element) for meaning in MEANINGS)
+"""Place of its time element, by activity."""
 
 
 class Counts(NamedTuple):
@@ -40,7 +43,7 @@ class Counts(NamedTuple):
 
     def since(self, before: tuple[float, ...]) -> Counts:
         """What was counted since an earlier count."""
-        return Counts._make(now - then for now, then in zip(self, before, strict=True))
+        return Counts._make(map(sub, self, before))
 
 
 class Performance(NamedTuple):
@@ -64,7 +67,7 @@ class Line(NamedTuple):
 
     def since(self, before: tuple[float, ...]) -> Line:
         """What was counted since an earlier, flat count."""
-        flat = [now - then for now, then in zip(self.flat(), before, strict=True)]
+        flat = list(map(sub, self.flat(), before))
         return Line._make((*flat[:5], Costs._make(flat[5:])))
 
     def flat(self) -> tuple[float, ...]:
@@ -90,8 +93,8 @@ def counted(tally: bytes) -> Counts:
 def elements_of(times: Iterable[float]) -> list[float]:
     """Seconds by time element, of seconds by activity."""
     elements = [0.0] * len(Element)
-    for meaning, seconds in zip(MEANINGS, times, strict=True):
-        elements[meaning.element] += seconds
+    for element, seconds in zip(_ELEMENTS, times, strict=True):
+        elements[element] += seconds
     return elements
 
 
@@ -125,7 +128,7 @@ def line(spec: PlantSpec, state: PlantState, now: float, machines_kwh: float | N
     """The counters of the plant at a moment; the electricity of the machines need not be counted twice."""
     books = state.books
     if machines_kwh is None:
-        machines_kwh = sum(electricity(spec, unit, now) for unit in state.units.values())
+        machines_kwh = sum([electricity(spec, unit, now) for unit in state.units.values()])
     drawn = machines_kwh + base_load(spec, now)
     open_s = opened(books.opened, books.since, now, open_=state.open)
     spent = costs(spec, state, now, opened_s=open_s, electricity_kwh=drawn)

@@ -185,6 +185,7 @@ def energy(present: Callable[[V], float], total: Callable[[V], float], rated: fl
             low=0.0,
             high=1.2 * rated + 1.0,
             noise=0.004 * rated,
+            still=True,
         ),
         tag(
             "Energy",

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from plant_model.accounting import Counts, Performance, counted, counts, performance
 from plant_model.activity import Activity
 from plant_model.capacity import planned_seconds
 from plant_model.costs import electricity, power
+from plant_model.lazy import Lazy
 from plant_model.spec import PlantSpec, Tank
 from plant_model.state import Lot, PlantState, Unit
 from plant_model.tally import progress
@@ -85,6 +85,7 @@ def process(  # noqa: PLR0913 - a row of a table
     *,
     period_s: float = 1.0,
     noise: float = 0.0,
+    still: bool = False,
 ) -> Sensor[View]:
     """A row of the group Process; a noisy reading has one digit, a fine one two."""
     return Sensor(
@@ -98,6 +99,7 @@ def process(  # noqa: PLR0913 - a row of a table
         period_s=period_s,
         noise=noise,
         digits=1 if noise >= COARSE else 2,
+        still=still,
     )
 
 
@@ -152,7 +154,6 @@ class View:
         self.job = unit.job
         self.warmth = unit.warmth.at(now)
         self.done = progress(unit, now)  # share of the present phase
-        self.power = power(spec, unit)  # kW
         self.electricity = electricity(spec, unit, now)  # kWh since the epoch
         self._found: dict[Callable[[View], Any], Any] = {}
 
@@ -194,22 +195,27 @@ class View:
         return self.product or next(iter(self.spec.products))
 
     @property
+    def power(self) -> float:
+        """Electric power in kW."""
+        return power(self.spec, self.unit)
+
+    @property
     def load(self) -> float:
         """Power as a share of the rated one."""
         rated = self.spec.stations[self.unit.section].power_kw
         return self.power / rated if rated else 0.0
 
-    @cached_property
+    @Lazy
     def total(self) -> Counts:
         """The machine's counters since the epoch."""
         return counts(self.unit, self.now)
 
-    @cached_property
+    @Lazy
     def counts(self) -> Counts:
         """The same in the rolling window."""
         return self.total.since(counted(self.state.marks[0].tallies[self.unit.name]))
 
-    @cached_property
+    @Lazy
     def performance(self) -> Performance:
         """KPIs in the rolling window."""
         return performance(self.counts, self.total)

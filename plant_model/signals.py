@@ -228,8 +228,9 @@ def _parts(spec: PlantSpec) -> Iterator[Part]:
     yield Part(LINE, line_path(spec), energy_indicators(), lambda state, _: board.energy(state))
     yield Part(LINE, line_path(spec), line_indicators(spec), lambda state, _: board.line(state))
     yield Part(LINE, line_path(spec), order_indicators(), lambda state, _: board.last_order(state))
+    climate = Climate(spec.start)
     for name, rows in places(spec).items():
-        look = _stock_look(spec, name)
+        look = _stock_look(spec, name, climate)
         yield Part(f"{WAREHOUSE}.{name}", (WAREHOUSE, name), rows, look, grouped=False)
 
 
@@ -275,6 +276,6 @@ def _line_look(spec: PlantSpec) -> Look:
     return lambda state, views: LineView(spec, state, views, names)
 
 
-def _stock_look(spec: PlantSpec, name: str) -> Look:
-    room, climate = rooms(spec)[name], Climate(spec.start)
+def _stock_look(spec: PlantSpec, name: str, climate: Climate) -> Look:
+    room = rooms(spec)[name]
     return lambda state, _: StockView(spec, state, name, inside(room, climate.swing(state.agenda.now, state.weather)))

@@ -67,7 +67,9 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
     """The process values of cleaning; plant.md (a), sensors."""
     rate = spec.stations.Cleaning.rate_kg_h
     return (
-        process("FeedRate", "E93", 0, 600, lambda v: rate * v.on, "Mass flow of beans into the cleaner", noise=4),
+        process(
+            "FeedRate", "E93", 0, 600, lambda v: rate * v.on, "Mass flow of beans into the cleaner", noise=4, still=True
+        ),
         process(
             "BeanMoisture",
             "P1",
@@ -77,6 +79,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "Water in the beans at the inlet",
             period_s=30,
             noise=0.04,
+            still=True,
         ),
         process(
             "ForeignMatter",
@@ -87,6 +90,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "Foreign matter in the lot at the inlet",
             period_s=30,
             noise=0.01,
+            still=True,
         ),
         process(
             "ScreenDifferentialPressure",
@@ -96,6 +100,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             screen_pressure,
             "Pressure loss over the screens; rises as they clog",
             noise=0.3,
+            still=True,
         ),
         Sensor(
             group="Process",

@@ -89,9 +89,26 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
     return (
         process("MixTemperature", "CEL", 15, 70, lambda v: v.warmed(46.0), "Mass in the kneader", noise=0.3),
         *map(_scale, INGREDIENTS),
-        process("FatContent", "P1", 20, 40, lambda v: fat_percent(mix(v)), "Fat in the batch", period_s=60, noise=0.1),
         process(
-            "CocoaSolids", "P1", 0, 100, lambda v: cocoa_percent(mix(v)), "Cocoa in the batch as dosed", period_s=60
+            "FatContent",
+            "P1",
+            20,
+            40,
+            lambda v: fat_percent(mix(v)),
+            "Fat in the batch",
+            period_s=60,
+            noise=0.1,
+            still=True,
+        ),
+        process(
+            "CocoaSolids",
+            "P1",
+            0,
+            100,
+            lambda v: cocoa_percent(mix(v)),
+            "Cocoa in the batch as dosed",
+            period_s=60,
+            still=True,
         ),
         process(
             "LegalMargin",
@@ -101,9 +118,14 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             lambda v: legal_margin(v.spec.products[v.recipe_product].kind, mix(v)),
             "Nearest minimum of Directive 2000/36/EC is so far below the batch",
             period_s=60,
+            still=True,
         ),
-        process("ReworkDosed", "KGM", 0, 1200, lambda v: v.once(rework_dosed), "Rework in the batch", period_s=5),
-        process("ReworkLevel", "KGM", 0, spec.buffers.Rework.capacity_kg, rework_level, "Rework of the product"),
+        process(
+            "ReworkDosed", "KGM", 0, 1200, lambda v: v.once(rework_dosed), "Rework in the batch", period_s=5, still=True
+        ),
+        process(
+            "ReworkLevel", "KGM", 0, spec.buffers.Rework.capacity_kg, rework_level, "Rework of the product", still=True
+        ),
     )
 
 

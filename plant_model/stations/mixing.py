@@ -107,6 +107,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             lambda v: 45.0 * v.on * (v.phase == "Refining"),
             "Pressure of the rolls",
             noise=0.5,
+            still=True,
         ),
         process(
             "FinenessD90",

@@ -49,8 +49,8 @@ class Usual:
         if not batches:
             return 1.0
         wet = self.final_moisture(product, batches) - self._final[product]
-        lean = self._fat[product] - sum(fat_percent(lot.mix) for lot in batches) / len(batches)
-        fine = self._um - sum(lot.fineness for lot in batches) / len(batches)
+        lean = self._fat[product] - sum([fat_percent(lot.mix) for lot in batches]) / len(batches)
+        fine = self._um - sum([lot.fineness for lot in batches]) / len(batches)
         return math.exp(WET * wet + LEAN * lean + FINE * fine)
 
     def _start(self, product: str, batches: Sequence[Lot]) -> float:
@@ -58,7 +58,7 @@ class Usual:
         start = self._conching.moisture_start_percent
         if not batches:
             return start
-        return start + sum(lot.moisture for lot in batches) / len(batches) - self._water[product]
+        return start + sum([lot.moisture for lot in batches]) / len(batches) - self._water[product]
 
 
 def left(conching: ConchingSpec, product: str, hours: float) -> float:

@@ -62,7 +62,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "Beans in the drum or on the cooling sieve",
             noise=0.3,
         ),
-        process("DrumSpeed", "RPM", 0, 60, lambda v: 32.0 * v.on, "Speed of the drum", noise=0.1),
+        process("DrumSpeed", "RPM", 0, 60, lambda v: 32.0 * v.on, "Speed of the drum", noise=0.1, still=True),
         process(
             "ExhaustTemperature",
             "CEL",
@@ -101,6 +101,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             lambda v: 100.0 * roasting_yield(v.spec.stations.Roasting, v.lot.moisture if v.lot else BEAN_MOISTURE),
             "Mass that is left of the batch when its water is gone",
             period_s=10,
+            still=True,
         ),
         *conveyor("RoastedBeans", spec.buffers.RoastedBeans),
         level("BeanBinLevel", "CleanBeans", spec.buffers.CleanBeans.capacity_kg, "Clean beans before the roaster"),
