@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 from typing import Literal
 
 from plant_model.equipment import ROUNDING
@@ -149,7 +149,7 @@ class Costs:
     maintenance_per_h: NotNegative
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Power:
     """Share of the rated power that a machine draws by PackML state, and the base load of the hall."""
 
@@ -161,15 +161,10 @@ class Power:
     Stopped: Share
     base_load_kw: NotNegative
 
-    @property
+    @cached_property
     def shares(self) -> tuple[float, ...]:
         """The share by number of the PackML state; an acting state draws like the waiting state that it belongs to."""
-        return _shares(self)
-
-
-@cache
-def _shares(power: Power) -> tuple[float, ...]:
-    return tuple(getattr(power, _DRAWS_LIKE.get(state, state).name, 0.0) for state in State)
+        return tuple(getattr(self, _DRAWS_LIKE.get(state, state).name, 0.0) for state in State)
 
 
 _DRAWS_LIKE = {

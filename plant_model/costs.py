@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from operator import mul
+from operator import itemgetter, mul
 from typing import NamedTuple
 
 from plant_model.activity import Activity
@@ -22,6 +21,7 @@ SCRAPPED = ("Scrap", "Rejected")
 """Kinds of waste that were meant to become product; the others are part of its yield."""
 DOWN = (Activity.MinorStop, Activity.Breakdown, Activity.AwaitingRepair)
 """Activities in which people stand beside a machine that does not work."""
+_down = itemgetter(*DOWN)
 
 
 class Costs(NamedTuple):
@@ -59,15 +59,17 @@ def base_load(spec: PlantSpec, now: float) -> float:
 
 def idle_hours(spec: PlantSpec, state: PlantState, now: float) -> float:
     """Hours for which people were paid while a failure stopped the machine they attend, one of their station's."""
-    share, machines = spec.attendance, Counter([unit.station for unit in state.units.values()])
-    lost = [share[one.station] / machines[one.station] * down_seconds(one, now) for one in state.units.values()]
-    return sum(lost) / HOUR
+    machines, down = dict.fromkeys(spec.attendance, 0), dict.fromkeys(spec.attendance, 0.0)
+    for unit in state.units.values():
+        machines[unit.station] += 1
+        down[unit.station] += down_seconds(unit, now)
+    return sum([people * down[name] / machines[name] for name, people in spec.attendance.items()]) / HOUR
 
 
 def down_seconds(unit: Unit, now: float) -> float:
     """Seconds that failures, great and minor, have stopped a machine since the epoch."""
     running = now - unit.since if unit.activity in DOWN else 0.0
-    return sum([unit.times[activity] for activity in DOWN], running)
+    return sum(_down(unit.times), running)
 
 
 def costs(spec: PlantSpec, state: PlantState, now: float, *, opened_s: float, electricity_kwh: float) -> Costs:

@@ -65,7 +65,7 @@ def take_all(buffer: Buffer) -> list[Lot]:
 
 def value_of(pieces: Sequence[Lot]) -> float:
     """What they cost, in EUR."""
-    return sum(piece.mass * piece.price for piece in pieces)
+    return sum([piece.mass * piece.price for piece in pieces])
 
 
 def join(pieces: Sequence[Lot], lot_id: str, material: str, now: float) -> Lot:

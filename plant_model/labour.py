@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from plant_model.activity import MEANINGS, Activity, Element
-from plant_model.equipment import STATIONS
 from plant_model.ledgers import Labour
 from plant_model.spec import PlantSpec
 from plant_model.state import PlantState, Unit
 
 WORK = tuple(activity for activity in Activity if MEANINGS[activity].element in (Element.APT, Element.AUST))
 """Activities of a machine that its people work on: it runs, or it is set up."""
+_worked = itemgetter(*WORK)
 
 
 def book(spec: PlantSpec, state: PlantState, role: str) -> None:
@@ -17,11 +19,10 @@ def book(spec: PlantSpec, state: PlantState, role: str) -> None:
 
     Technicians work while they are at a machine. Unattended stations are nobody's work; who has no skill has no orders.
     """
-    if role not in spec.workforce.skills:
+    stations = spec.attended.get(role)
+    if stations is None:
         return
     labour, now = state.labour.setdefault(role, Labour()), state.agenda.now
-    own = [name for name in spec.workforce.skills[role] if name in STATIONS]
-    stations = [name for name in own if name not in spec.calendar.unattended]
     worked = sum([seconds_of_work(state, name) for name in stations])
     crew = state.crews.get(role)
     if crew is not None:
@@ -40,4 +41,4 @@ def seconds_of_work(state: PlantState, station: str) -> float:
 
 def _work(unit: Unit, now: float) -> float:
     running = now - unit.since if unit.activity in WORK else 0.0
-    return sum([unit.times[activity] for activity in WORK], running)
+    return sum(_worked(unit.times), running)

@@ -31,6 +31,10 @@ class Spread(NamedTuple):
         return Spread(self.number + 1, self.total + value, self.squares + value * value, self.moved + moved, value)
 
 
+UNMEASURED = Spread()
+"""Of a quality of which there is no value yet."""
+
+
 class Turnover(NamedTuple):
     """Counters of the plant as a whole since the epoch, or in a window. Masses in kg."""
 

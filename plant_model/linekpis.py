@@ -13,7 +13,7 @@ from plant_model.capacity import constraint, first_operation, line_seconds
 from plant_model.kpi import elements
 from plant_model.laboratory import machine_capability, process_capability
 from plant_model.layout import KNEADER, sections
-from plant_model.ledgers import Spread, Turnover
+from plant_model.ledgers import UNMEASURED, Spread, Turnover
 from plant_model.spec import PlantSpec
 from plant_model.state import Mark, PlantState
 from plant_model.tally import Count, Row, turnover, unpacked
@@ -101,11 +101,10 @@ def line_kpis(went: Turnover, row: Row, machines: int, hours: float) -> LineKpis
 
 def capability(spec: PlantSpec, measured: dict[str, Spread], before: dict[str, Spread]) -> dict[str, Capability]:
     """Capability by quality, of what was measured since a mark."""
-    nothing = Spread()
     return {
         name: Capability(
-            process_capability(limits, measured.get(name, nothing), before.get(name, nothing)),
-            machine_capability(limits, measured.get(name, nothing), before.get(name, nothing)),
+            process_capability(limits, measured.get(name, UNMEASURED), before.get(name, UNMEASURED)),
+            machine_capability(limits, measured.get(name, UNMEASURED), before.get(name, UNMEASURED)),
         )
         for name, limits in spec.quality.items()
     }

@@ -13,7 +13,7 @@ from typing import Any
 from plant_model.spec import PlantSpec
 from plant_model.state import PlantState
 
-VERSION = 14
+VERSION = 15
 """Rises whenever the state tree changes."""
 MAGIC = b"CONCHEPLANT\0"
 _HEADER = struct.Struct(f"<{len(MAGIC)}sI32s32s")

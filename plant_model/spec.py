@@ -215,11 +215,16 @@ class PlantSpec:
         return moulding.case_bars * moulding.fill_g / 1000.0
 
     @cached_property
+    def attended(self) -> Mapping[str, tuple[str, ...]]:
+        """The stations that each role with a skill attends."""
+        tended = frozenset(STATIONS).difference(self.calendar.unattended)
+        return {role: tuple(filter(tended.__contains__, skills)) for role, skills in self.workforce.skills.items()}
+
+    @cached_property
     def attendance(self) -> Mapping[str, float]:
         """People of a shift by station: who can run several is shared out evenly, unattended ones left out."""
         people = dict.fromkeys(STATIONS, 0.0)
-        for role, skills in self.workforce.skills.items():
-            stations = [skill for skill in skills if skill in people and skill not in self.calendar.unattended]
+        for role, stations in self.attended.items():
             for station in stations:
                 people[station] += self.workers_per_shift[role] / len(stations)
         return people

@@ -10,7 +10,7 @@ from plant_model.equipment import Stations
 from plant_model.floor import Floor
 from plant_model.laboratory import QUALITIES
 from plant_model.layout import BARS, rework, tunnel_kg, wrapper_names
-from plant_model.ledgers import Spread
+from plant_model.ledgers import UNMEASURED
 from plant_model.machine import Verdict
 from plant_model.randomness import split
 from plant_model.sensing import Sensor, View, counter, level, process
@@ -66,7 +66,7 @@ class Moulding(Workplace):
         share = sum(causes.values())
         bad = lot.mass * share
         pieces = round(bad * 1000.0 / moulding.fill_g)
-        shares = tuple(part / share if share else 0.0 for part in causes.values())
+        shares = tuple([part / share if share else 0.0 for part in causes.values()])
         for cause, count in zip(causes, split(stream, pieces, shares), strict=True):
             unit.ledger.rejects[cause] = unit.ledger.rejects.get(cause, 0) + count
         books, ideal = self.floor.state.books, self._ideal[lot.material]
@@ -82,7 +82,7 @@ class Moulding(Workplace):
         means = (self.spec.stations.Moulding.fill_g, lot.temper, lot.fineness, lot.moisture)
         for name, mean, off in zip(QUALITIES, means, stream.standard_normal(len(means)).tolist(), strict=True):
             value = mean + self.spec.quality[name].sd * off
-            state.measured[name] = state.measured.get(name, Spread()).add(value)
+            state.measured[name] = state.measured.get(name, UNMEASURED).add(value)
 
     def _return(self, unit: Unit, lot: Lot, bad: float) -> None:
         """Send bars back to mixing as far as allowed, scrap the others."""
@@ -108,8 +108,8 @@ def reject_shares(stations: Stations, usual: float, lot: Lot) -> dict[str, float
         "Bubbles": moulding.thick_share * max(lot.thickness - 1.0, 0.0),
     }
     shares = {cause: usual * share + more.get(cause, 0.0) for cause, share in moulding.causes.items()}
-    whole = max(sum(shares.values()), 1.0)
-    return {cause: share / whole for cause, share in shares.items()}
+    whole = sum(shares.values())
+    return {cause: share / whole for cause, share in shares.items()} if whole > 1.0 else shares
 
 
 def felt(excess_um: float) -> float:
@@ -147,6 +147,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             lambda v: bars_per_min / moulding.mould_bars * v.on,
             "Moulds filled per minute",
             noise=0.05,
+            still=True,
         ),
         process(
             "BarWeight",
@@ -157,6 +158,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             "Weight of a bar, a sample each time",
             period_s=10,
             noise=moulding.fill_sd_g,
+            still=True,
         ),
         *(_wrapper(name, moulding.wrapper.bars_per_min) for name in wrapper_names(spec)),
         level("HopperLevel", "Hopper", spec.buffers.Hopper.capacity_kg, "Tempered mass before the depositor", 1.0),
@@ -186,7 +188,16 @@ def _tunnel(number: int, celsius: float) -> Sensor[View]:
 
 def _wrapper(name: str, bars_per_min: float) -> Sensor[View]:
     words = f"Bars per minute of {name}"
-    return process(f"{name}Speed", "C94", 0, 120, lambda v: bars_per_min * speed(v.state.units[name]), words, noise=0.5)
+    return process(
+        f"{name}Speed",
+        "C94",
+        0,
+        120,
+        lambda v: bars_per_min * speed(v.state.units[name]),
+        words,
+        noise=0.5,
+        still=True,
+    )
 
 
 def speed(unit: Unit) -> float:

@@ -59,9 +59,9 @@ class Tempering(Workplace):
     def _product(self, unit: Unit) -> str:
         """The present product while its tank lasts, else the one that waits with most."""
         tempering = self.spec.stations.Tempering
-        levels = {product: self.floor.buffer(tank(product)).level for product in self.spec.products}
-        if unit.product and levels[unit.product] >= tempering.lot_kg:
+        if unit.product and self.floor.buffer(tank(unit.product)).level >= tempering.lot_kg:
             return unit.product
+        levels = {product: self.floor.buffer(tank(product)).level for product in self.spec.products}
         fullest = max(levels, key=lambda product: levels[product])
         return fullest if levels[fullest] >= tempering.run_min_kg else ""
 
@@ -92,7 +92,14 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
         ),
         *_chart(tempering),
         process(
-            "FlowRate", "E93", 0, 1000, lambda v: tempering.rate_kg_h * v.on, "Mass flow to the depositor", noise=4
+            "FlowRate",
+            "E93",
+            0,
+            1000,
+            lambda v: tempering.rate_kg_h * v.on,
+            "Mass flow to the depositor",
+            noise=4,
+            still=True,
         ),
         process(
             "CoolingWaterTemperature",
@@ -104,7 +111,7 @@ def sensors(spec: PlantSpec) -> tuple[Sensor[View], ...]:
             period_s=2,
             noise=0.1,
         ),
-        process("ScrewTorque", "P1", 0, 120, lambda v: 55.0 * v.on, "Torque of the screw", noise=0.8),
+        process("ScrewTorque", "P1", 0, 120, lambda v: 55.0 * v.on, "Torque of the screw", noise=0.8, still=True),
         *(_tank(product, capacity) for product in spec.products),
     )
 
