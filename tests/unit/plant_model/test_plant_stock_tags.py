@@ -66,7 +66,7 @@ def test_on_order_is_what_was_ordered_and_is_not_unloaded(plant: Plant) -> None:
 
 
 def test_every_count_of_purchasing_stands_in_its_tag(plant: Plant) -> None:
-    plant.state.purchases["Beans"] = Purchases("Traders", 9, 4, 3, 2, Cycles(done=9, failed=1, short=True))
+    plant.state.purchases["Beans"] = Purchases("Traders", 9, 4, 3, 2, cycles=Cycles(done=9, failed=1, short=True))
     shown = below(plant, "Warehouse.Beans")
     assert shown["Supplier"] == "Traders"
     counts = ("Deliveries", "LateDeliveries", "ShortDeliveries", "RejectedDeliveries")
