@@ -7,7 +7,9 @@ bits, fixed lengths, terminators, numbers with the highest byte first.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from io import BytesIO
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -29,6 +31,7 @@ _BUILT_IN = {one.name.lower(): int(one) for one in DataType} | {"chararray": int
 _ENUMERATIONS = {"8": DataType.BYTE, "16": DataType.UINT16, "32": DataType.INT32}
 _BIT = f"{{{_OPC}}}Bit"
 _MASK_BITS = 32
+_DEEPEST = 20  # types that a type inherits from
 
 
 class Unclear(ValueError):  # noqa: N818 - a verdict on a description
@@ -44,6 +47,7 @@ class _Part:
     count_in: str  # the field that holds its length; "": it is no array
     switch: str  # the field that says whether it is there
     case: int | None  # the value of that field, in a union
+    bits: int  # of a field of bits; 0: it is none
     inherited: bool
 
 
@@ -91,29 +95,30 @@ class _Dictionary:
                 continue
 
     def _structure(self, name: str) -> Structure:
-        parts = self._parts(name, frozenset())
+        parts = self._parts(name, frozenset({name}))
         is_union = self._qualified(self._types[name].get("BaseType", "")) == f"{{{_UA}}}Union"
         if is_union or any(part.case is not None for part in parts):
             return Structure(Shape.UNION, self._choices(parts))
-        bits = [part for part in parts if part.kind == _BIT]
-        if not bits:
+        if not any(part.bits for part in parts):
             return Structure(Shape.PLAIN, self._fields(parts))
-        return Structure(Shape.OPTIONAL, self._optional(name, parts, len(bits)))
+        return Structure(Shape.OPTIONAL, self._optional(parts))
 
     def _parts(self, name: str, seen: frozenset[str]) -> list[_Part]:
         """The fields of a type, inherited ones first; some dictionaries repeat these in each type and say so."""
         element = self._types[name]
         own = [self._part(one) for one in element if one.tag == f"{_TAG}Field"]
         base = self._qualified(element.get("BaseType", "")).removeprefix(f"{{{self.target}}}")
-        if base not in self._types or base in seen or any(part.inherited for part in own):
+        if base not in self._types or any(part.inherited for part in own):
             return own
-        return [*self._parts(base, seen | {name}), *own]
+        if base in seen or len(seen) > _DEEPEST:
+            raise Unclear("a type that inherits from itself, or from too many")
+        return [*self._parts(base, seen | {base}), *own]
 
     def _part(self, one: ET.Element) -> _Part:
         if not {"Terminator", "SwitchOperand"}.isdisjoint(one.keys()):
             raise Unclear("fields with a terminator or a comparison")
-        kind, case = self._qualified(one.get("TypeName", "")), one.get("SwitchValue")
-        if "Length" in one.keys() and kind != _BIT:  # noqa: SIM118 - an element has no `in`
+        kind, case, length = self._qualified(one.get("TypeName", "")), one.get("SwitchValue"), one.get("Length", "")
+        if length and (kind != _BIT or not length.isdecimal()):
             raise Unclear("fields of a fixed length")
         return _Part(
             one.get("Name", ""),
@@ -121,7 +126,8 @@ class _Dictionary:
             one.get("LengthField", ""),
             one.get("SwitchField", ""),
             int(case) if case is not None and case.isdecimal() else None,
-            "SourceType" in one.keys(),  # noqa: SIM118
+            int(length or 1) if kind == _BIT else 0,
+            one.get("SourceType") is not None,
         )
 
     def _choices(self, parts: Sequence[_Part]) -> tuple[Field, ...]:
@@ -135,18 +141,17 @@ class _Dictionary:
             raise Unclear("a union with fields that are always there")
         return self._fields(choices)
 
-    def _optional(self, name: str, parts: Sequence[_Part], bits: int) -> tuple[Field, ...]:
+    def _optional(self, parts: Sequence[_Part]) -> tuple[Field, ...]:
         """The fields behind a mask of 32 bits, in whose order the optional ones follow."""
-        mask, rest = parts[:bits], parts[bits:]
-        widths = [self._width(name, part) for part in mask]
+        mask = list(takewhile(lambda part: part.bits, parts))
+        rest = parts[len(mask) :]
         wanted = list(dict.fromkeys(part.switch for part in rest if part.switch))
-        if [part.name for part in mask[: len(wanted)]] != wanted or sum(widths) != _MASK_BITS:
-            raise Unclear("a mask in another order or size")
+        used = mask[: len(wanted)]
+        if [part.name for part in used] != wanted or any(part.bits != 1 for part in used):
+            raise Unclear("a mask in another order")
+        if sum(part.bits for part in mask) != _MASK_BITS or any(part.bits for part in rest):
+            raise Unclear("bits that are no mask")
         return self._fields(rest)
-
-    def _width(self, name: str, part: _Part) -> int:
-        found = (one for one in self._types[name] if one.get("Name") == part.name)
-        return int(next(found).get("Length", "1"))
 
     def _fields(self, parts: Sequence[_Part]) -> tuple[Field, ...]:
         """Fields as they follow; the length of an array stands right before it."""
@@ -168,7 +173,7 @@ class _Dictionary:
         if namespace not in (_OPC, _UA):
             return name_of(namespace, name)
         known = _BUILT_IN.get(name.lower())
-        return known if known is not None else _standard(name)
+        return _standard(namespace, name) if known is None else known
 
     def _qualified(self, text: str) -> str:
         prefix, separator, name = text.rpartition(":")
@@ -182,11 +187,11 @@ def _enumeration(bits: str) -> int:
     return int(_ENUMERATIONS[bits])
 
 
-def _standard(name: str) -> int | str:
+def _standard(namespace: str, name: str) -> int | str:
     """A type of OPC UA's own dictionary: a structure that the library knows, or an enumeration."""
-    found = getattr(ua, name, None)
+    found = getattr(ua, name, None) if namespace == _UA else None
     if isinstance(found, type) and hasattr(found, "data_type"):
         return str(found.data_type.to_string())
-    if isinstance(found, type) and issubclass(found, int):
+    if isinstance(found, type) and issubclass(found, IntEnum):
         return int(DataType.INT32)
     raise Unclear(f"{name} is no type of OPC UA")

@@ -98,6 +98,9 @@ def test_types_of_every_shape_are_understood() -> None:
         '<opc:Field Name="A" TypeName="opc:Byte" Length="8"/>',
         '<opc:Field Name="A" TypeName="opc:Char" Terminator="00"/>',
         '<opc:Field Name="A" TypeName="ua:NoSuchType"/>',
+        '<opc:Field Name="A" TypeName="opc:Range"/>',
+        '<opc:Field Name="A" TypeName="opc:Byte"/><opc:Field Name="B" TypeName="opc:Bit" Length="32"/>',
+        '<opc:Field Name="B" TypeName="opc:Bit" Length="x"/>',
         '<opc:Field Name="N" TypeName="opc:Byte"/><opc:Field Name="A" TypeName="opc:Byte" LengthField="N"/>',
         """<opc:Field Name="N" TypeName="opc:Int32"/><opc:Field Name="B" TypeName="opc:Byte"/>
         <opc:Field Name="A" TypeName="opc:Byte" LengthField="N"/>""",
@@ -111,6 +114,12 @@ def test_what_is_described_otherwise_is_left_out_and_the_rest_is_not(fields: str
     odd = f'<opc:StructuredType Name="Odd" BaseType="ua:ExtensionObject">{fields}</opc:StructuredType>'
     assert "Odd" not in structures(TYPES + odd)
     assert "Point" in structures(TYPES + odd)
+
+
+def test_types_that_inherit_from_each_other_are_not_understood() -> None:
+    loop = ('<opc:StructuredType Name="A" BaseType="tns:B"/>', '<opc:StructuredType Name="B" BaseType="tns:A"/>')
+    own = '<opc:StructuredType Name="C" BaseType="tns:C"/>'
+    assert structures(f"{''.join(loop)}{own}") == {}
 
 
 def test_numbers_with_the_highest_byte_first_are_not_understood() -> None:
