@@ -101,7 +101,7 @@ class FakeJournal:
                 found += [(int(part.time[i]), part.value[i], int(part.status[i])) for i in here]
         return found
 
-    async def until(self, holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Wait until something holds of what is stored."""
         async with asyncio.timeout(timeout_s):
             while not holds():

@@ -63,13 +63,13 @@ def metrics_of(port: int) -> str:
 
 
 async def until_metric(port: int, line: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while line not in await asyncio.to_thread(metrics_of, port):
             await asyncio.sleep(0.05)
 
 
 async def until_file(path: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not path.exists():
             await asyncio.sleep(0.05)
 

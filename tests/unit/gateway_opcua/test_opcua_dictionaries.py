@@ -181,7 +181,7 @@ async def test_a_server_that_has_only_a_dictionary_gives_nested_json_also_after_
         second = await Plant(port, ("urn:test:another", URI)).build()
         await _serve(second, path)
         async with second.server:
-            await run.journal.until(lambda: run.status.values >= 4, 20)
+            await run.journal.until(lambda: run.status.values >= 4, 60)
             assert [value for _, value, _ in run.journal.values("Path")] == [shown, shown]
 
 

@@ -276,7 +276,7 @@ async def test_structures_are_understood_before_and_after_a_restart_with_other_n
         second = await Plant(port, ("urn:test:another", URI)).build()
         await with_valve(second, 2.0)
         async with second.server:
-            await run.journal.until(lambda: run.status.values >= 2, 20)
+            await run.journal.until(lambda: run.status.values >= 2, 60)
             values = [value for _, value, _ in run.journal.values("Valve")]
             assert values == [{"Position": 1.0}, {"Position": 2.0}]
             assert run.journal.catalogue.data_types("plant", 1) != run.journal.catalogue.data_types("plant")

@@ -148,7 +148,7 @@ async def test_what_was_told_is_what_history_has_also_after_a_restart(serve: Ser
         subscription = await client.create_subscription(50, Listener())
         await subscription.subscribe_events()
         await break_down(first)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not any(one.SourceName == "Tempering" for one in told):
                 await asyncio.sleep(0.05)
         (before,) = await events(client)
@@ -172,7 +172,7 @@ async def test_a_restart_of_plant_and_gateway_loses_no_event_and_announces_none(
         return sum(one["source_name"] == "Tempering" for one in _told(journal))
 
     async def settled(holds: Callable[[], bool], run: Any) -> None:
-        await journal.until(lambda: holds() and not run.source._marks.pending[0], 20)
+        await journal.until(lambda: holds() and not run.source._marks.pending[0], 60)
 
     async with serve() as first:
         async with gateway(first.url, tmp_path / "gateway", **tags) as run:
