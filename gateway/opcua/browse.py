@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,20 +34,14 @@ _VARIABLES_AND_OBJECTS = ua.NodeClass.Object | ua.NodeClass.Variable
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Found:
-    """A variable that is wanted, where it was found, and its properties by browse name."""
-
-    node: ua.NodeId
-    path: tuple[str, ...]
-    properties: dict[str, ua.NodeId]
-
-
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Found:
+    """A node, where it was found, whether it is a variable that is wanted, and its properties by browse name."""
+
     node: ua.NodeId
     path: tuple[str, ...]
-    found: Found | None  # the variable that this is, if it is wanted
+    is_wanted: bool
+    properties: dict[str, ua.NodeId] = field(default_factory=dict)
 
 
 async def browse_children(
@@ -104,44 +98,44 @@ async def find_variables(session: Session, selection: Selection) -> list[Found]:
     Of references only what is needed is kept, call by call: all those to 100,000 variables would take 60 MB.
     """
     seen = {OBJECTS, _SERVER}
-    level = [_Place(OBJECTS, (), None)]
+    level = [Found(OBJECTS, (), is_wanted=False)]
     found: list[Found] = []
     for _ in range(_DEEPEST):
         if not level:
             break
-        below: list[_Place] = []
+        below: list[Found] = []
         for start in range(0, len(level), session.limits.browse):
             part = level[start : start + session.limits.browse]
-            children = await browse_children(session, [place.node for place in part])
+            children = await browse_children(session, [one.node for one in part])
             below += [
-                place
+                one
                 for parent, references in zip(part, children, strict=True)
                 for reference in references
-                if (place := _step(session, selection, parent, reference, seen)) is not None
+                if (one := _step(session, selection, parent, reference, seen)) is not None
             ]
-        found += [place.found for place in below if place.found is not None]
+        found += [one for one in below if one.is_wanted]
         level = below
     return found
 
 
 def _step(
-    session: Session, selection: Selection, parent: _Place, reference: ua.ReferenceDescription, seen: set[ua.NodeId]
-) -> _Place | None:
+    session: Session, selection: Selection, parent: Found, reference: ua.ReferenceDescription, seen: set[ua.NodeId]
+) -> Found | None:
     """Where a reference leads; None where there is nothing new to look at. Notes properties on the way."""
     node = session.namespaces.local(reference.NodeId)
     if node is None or _kind(reference) in _NOT_FOLLOWED:
         return None
     name = reference.BrowseName.Name or ""
     if _kind(reference) == ua.ObjectIds.HasProperty:
-        if parent.found is not None:
-            parent.found.properties[name] = node
+        if parent.is_wanted:
+            parent.properties[name] = node
         return None
     path = (*parent.path, name)
     if node in seen or not selection.leads_on(path):
         return None
     seen.add(node)
     is_wanted = reference.NodeClass == ua.NodeClass.Variable and selection.takes(path)
-    return _Place(node, path, Found(node, path, {}) if is_wanted else None)
+    return Found(node, path, is_wanted)
 
 
 def _kind(reference: ua.ReferenceDescription) -> int:
