@@ -114,9 +114,18 @@ def performance(c: Counts, ever: Counts | None = None) -> Performance:
 
 
 def line_performance(line: Line, constraint_counts: Counts, machines: int) -> Performance:
-    """OEE of the line: what left it well, in ideal seconds of the constraint, per planned second of the constraint."""
-    apt, pbt, good = constraint_counts.apt / machines, constraint_counts.pbt / machines, line.earned - line.lost
-    return Performance(ratio(good, pbt), ratio(apt, pbt), ratio(line.earned, apt), ratio(good, line.earned))
+    """OEE of the line: availability and effectiveness of its constraint, quality of what came to its end."""
+    c = constraint_counts
+    return at_constraint(c.earned / machines, c.apt / machines, c.pbt / machines, line.earned, line.lost)
+
+
+def at_constraint(made: float, apt: float, pbt: float, ended: float, lost: float) -> Performance:
+    """By ideal seconds of the constraint: what it made, what came to the end of the line, what was lost there.
+
+    Where nothing came to the end, nothing was lost: the quality is n/a, and OEE is availability x effectiveness.
+    """
+    good = made * (1.0 - (lost / ended if ended > 0.0 else 0.0))
+    return Performance(ratio(good, pbt), ratio(apt, pbt), ratio(made, apt), ratio(ended - lost, ended))
 
 
 def ratio(part: float, whole: float) -> float:

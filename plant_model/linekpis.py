@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plant_model.accounting import ratio
+from plant_model.accounting import at_constraint, ratio
 from plant_model.capacity import constraint, first_operation, line_seconds
 from plant_model.kpi import elements
 from plant_model.laboratory import machine_capability, process_capability
@@ -84,12 +84,12 @@ def line_kpis(went: Turnover, row: Row, machines: int, hours: float) -> LineKpis
     """The KPIs of a window. `row`: what the machines of the constraint counted together."""
     times = elements(row)
     apt, pbt = times["APT"] / machines, (sum(times.values()) - times["PDOT"]) / machines
-    good = went.earned - went.lost
+    made = at_constraint(float(row[Count.Earned]) / machines, apt, pbt, went.earned, went.lost)
     return LineKpis(
-        oee=ratio(good, pbt),
-        availability=ratio(apt, pbt),
-        effectiveness=ratio(went.earned, apt),
-        quality_rate=ratio(good, went.earned),
+        oee=made.oee,
+        availability=made.availability,
+        effectiveness=made.effectiveness,
+        quality_rate=made.quality,
         throughput_rate=ratio(went.good, hours),
         finished_goods_ratio=ratio(went.good, went.consumed),
         production_loss_ratio=ratio(went.wasted, went.consumed),

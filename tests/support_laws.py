@@ -130,7 +130,8 @@ def assert_effective(plant: Plant) -> None:
     narrow = [window[name] for name, unit in state.units.items() if unit.section == station]
     made, all_of_them = line(spec, state, plant.now).since(first.line), together(narrow)
     shares = line_performance(made, all_of_them, len(narrow))
-    assert_product(shares, made.earned - made.lost, all_of_them.pbt / len(narrow), all_of_them)
+    kept = 1.0 - made.lost / made.earned if made.earned > 0.0 else 1.0
+    assert_product(shares, all_of_them.earned / len(narrow) * kept, all_of_them.pbt / len(narrow), all_of_them)
 
 
 def assert_product(shares: Performance, good: float, busy: float, c: Counts) -> None:

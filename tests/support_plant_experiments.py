@@ -147,7 +147,8 @@ def line_gap(plant: Plant) -> float:
     whole = line(plant.spec, plant.state, plant.now)
     p = line_performance(whole, together, len(machines))
     product = p.availability * p.effectiveness * p.quality
-    return 0.0 if math.isnan(product) else abs(product - (whole.earned - whole.lost) / (together.pbt / len(machines)))
+    good = together.earned * (1.0 - whole.lost / whole.earned)
+    return 0.0 if math.isnan(product) else abs(product - good / together.pbt)
 
 
 def time_gap(unit: Unit, now: float) -> float:
