@@ -15,7 +15,7 @@ from gateway.backoff import delay
 from gateway.calls import answered, ended
 from gateway.contract import NotConnected, Rejected, Sink
 from gateway.journal import INDEX_BITS, Journal, JournalError, Record
-from gateway.lanes import Pace, Share, Turn
+from gateway.lanes import Pace, Share, Turn, fitting
 from gateway.records import to_batch
 from gateway.refusals import Refusals
 from gateway.status import Link, SinkStatus
@@ -35,6 +35,9 @@ class DeliverySettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_batch_bytes: int = Field(default=1 << 20, ge=1, description="Journal bytes that go into one batch.")
+    max_batch_values: int = Field(
+        default=50_000, ge=1, description="Values that go into one; a notification stays whole."
+    )
     flush_ms: float = Field(default=25.0, ge=0, description="A value waits no longer than this for others.")
     live_s: float = Field(default=10.0, gt=0, description="What waits longer goes to the backlog; live values go on.")
     backlog_share: float = Field(default=0.25, gt=0, lt=1, description="Of the bytes, while live values wait.")
@@ -127,7 +130,7 @@ class Delivery:
 
     async def _send_live(self, cursor: Cursor) -> int:
         """The next live batch; returns its bytes. What was read from history is left to the backlog."""
-        records = await self._journal.read(self._live_from, self._journal.head, self._settings.max_batch_bytes)
+        records = await self._read(self._live_from, self._journal.head, self._settings.max_batch_bytes)
         live = [record for record in records if not record.historical]
         if not records or (live and _age_s(live[0].received) > self._settings.live_s):
             self._skip_to_head()
@@ -142,13 +145,17 @@ class Delivery:
     async def _send_backlog(self, cursor: Cursor) -> int:
         """The oldest that is owed; returns its bytes."""
         first, last = ranges.below(cursor.owed, self._live_from)[0]
-        records = await self._journal.read(first, last, self._pace.limit())
+        records = await self._read(first, last, self._pace.limit())
         cursor.settle(first, records[0].sequence - 1 if records else last, 0)  # removed from the journal
         if records:
             started = monotonic()
             await self._write(self._batch(records, historical=True), cursor, records)
             self._pace.sent(_size(records), monotonic() - started)
         return _size(records)
+
+    async def _read(self, first: int, last: int, max_bytes: int) -> list[Record]:
+        records = await self._journal.read(first, last, max_bytes)
+        return records[: fitting([record.count for record in records], self._settings.max_batch_values)]
 
     def _batch(self, records: Sequence[Record], *, historical: bool = False) -> Batch:
         return to_batch(records, data_types=self._journal.catalogue.data_types, historical=historical)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 
 _TURN_S = 0.2  # a live batch should not wait longer than this for a backlog batch that is under way
 _SMALLEST = 16 << 10
 _NEW_WEIGHT = 0.3
+
+
+def fitting(counts: Sequence[int], most: int) -> int:
+    """How many of them, from the first on, sum up to no more than `most`; the first one always fits."""
+    return max(1, sum(total <= most for total in accumulate(counts)))
 
 
 class Turn(Enum):

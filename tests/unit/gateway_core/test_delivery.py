@@ -90,6 +90,13 @@ async def test_a_full_batch_does_not_wait_for_its_time(journal: Journal, serve) 
     await until(lambda: len(served.live) == 10)
 
 
+async def test_a_batch_has_no_more_values_than_wanted_and_its_notifications_whole(journal: Journal, serve) -> None:
+    served = serve(settings=QUICK.model_copy(update={"max_batch_values": 5}))
+    await journal.append([draft(*range(2)), draft(*range(2, 4)), draft(*range(4, 6)), draft(*range(6, 16))])
+    await until(lambda: len(served.live) == 16)
+    assert [len(batch) for batch in served.sink.received] == [4, 2, 10]
+
+
 async def test_a_dead_sink_does_not_delay_the_others(journal: Journal, serve) -> None:
     hanging, away, alive = MemorySink("hanging"), MemorySink("away"), MemorySink("alive")
     hanging.answering.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.lanes import Pace, Share, Turn
+from gateway.lanes import Pace, Share, Turn, fitting
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
@@ -49,3 +49,11 @@ def test_a_slow_peer_gets_small_backlog_batches_and_a_fast_one_large_ones() -> N
 
 def test_a_batch_is_never_larger_than_allowed() -> None:
     assert Pace(100).limit() == 100
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "found"),
+    [((2, 2, 1, 1), 5, 3), ((2, 2, 2), 5, 2), ((10, 1), 5, 1), ((0, 5, 0), 5, 3), ((5,), 5, 1)],
+)
+def test_a_batch_takes_what_fits_and_always_the_first(counts: tuple[int, ...], most: int, found: int) -> None:
+    assert fitting(counts, most) == found
