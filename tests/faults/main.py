@@ -108,13 +108,13 @@ def _row(outcome: Outcome) -> str:
     line = outcome.line
     numbers = "".join(f"{n:>11}" for n in (line.changes, line.delivered, line.lost, line.announced, line.duplicated))
     mark = f"  {outcome.problem}" if outcome.problem else ""
-    return f"{line.case:<46}{line.server:<11}{numbers}{line.recovered_s:>9.1f} s{mark}"
+    return f"{line.case:<48}{line.server:<11}{numbers}{line.recovered_s:>9.1f} s{mark}"
 
 
 def report(outcomes: list[Outcome]) -> None:
     """The table, and build/faults.jsonl."""
     heads = "".join(f"{head:>11}" for head in ("changes", "delivered", "lost", "announced", "duplicated"))
-    print(f"{'case':<46}{'server':<11}{heads}  recovered")
+    print(f"{'case':<48}{'server':<11}{heads}  recovered")
     for outcome in outcomes:
         print(_row(outcome))
     build = ROOT / "build"
