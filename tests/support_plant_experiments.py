@@ -147,8 +147,9 @@ def line_gap(plant: Plant) -> float:
     whole = line(plant.spec, plant.state, plant.now)
     p = line_performance(whole, together, len(machines))
     product = p.availability * p.effectiveness * p.quality
-    good = together.earned * (1.0 - whole.lost / whole.earned)
-    return 0.0 if math.isnan(product) else abs(product - good / together.pbt)
+    if math.isnan(product):
+        return 0.0
+    return abs(product - together.earned * (1.0 - whole.lost / whole.earned) / together.pbt)
 
 
 def time_gap(unit: Unit, now: float) -> float:
