@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gateway.status import Connection, Link, SettingsStatus, SinkStatus, SourceStatus, Status
+from gateway.status import Connection, JournalStatus, Link, SettingsStatus, SinkStatus, SourceStatus, Status
 
 UP = frozenset({Link.CONNECTED, Link.REPAIRING})
 """Links that carry values; repairing ones catch up at the same time."""
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
     """How the gateway is."""
 
     OK = "ok"  # every server and sink is connected, the journal commits
-    DEGRADED = "degraded"  # somebody is away; nothing is lost, the journal keeps it
+    DEGRADED = "degraded"  # somebody is away; nothing is lost while the journal has room
     FAILED = "failed"  # no value gets in: the journal does not commit, or no server is connected
 
 
@@ -52,7 +52,7 @@ def report(status: Status, now: int) -> dict[str, Any]:
         "settings": _settings(status.settings, now),
         "sources": {name: _source(source, now) for name, source in status.sources.items()},
         "sinks": {name: _sink(sink, now) for name, sink in status.sinks.items()},
-        "journal": {"head": status.journal.head, "bytes": status.journal.bytes, "failure": status.journal.failure},
+        "journal": _journal(status.journal),
         "mail": {"sent": status.mail.sent, "waiting": status.mail.waiting, "dead": status.mail.dead},
     }
 
@@ -105,6 +105,16 @@ def _sink(sink: SinkStatus, now: int) -> dict[str, Any]:
         "behind": sink.behind,
         "rejected": sink.rejected,
         "last_delivery_s": _seconds(now - sink.last_delivery) if sink.last_delivery else None,
+    }
+
+
+def _journal(journal: JournalStatus) -> dict[str, Any]:
+    return {
+        "head": journal.head,
+        "bytes": journal.bytes,
+        "failure": journal.failure,
+        "lost": journal.lost,
+        "damaged": journal.damaged,
     }
 
 

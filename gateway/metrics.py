@@ -137,6 +137,15 @@ _WHOLE = (
     _Metric(GaugeMetricFamily, "journal_bytes", "Size of the journal on disk.", lambda s: s.journal.bytes),
     _Metric(GaugeMetricFamily, "journal_failing", "1 while commits fail.", lambda s: bool(s.journal.failure)),
     _Metric(CounterMetricFamily, "journal_failures", "Commits that failed.", lambda s: s.journal.failures),
+    _Metric(
+        CounterMetricFamily,
+        "journal_lost",
+        "Values removed for want of space before every sink had them; told as gaps.",
+        lambda s: s.journal.lost,
+    ),
+    _Metric(
+        GaugeMetricFamily, "journal_damaged", "Records damaged on disk; told as gaps.", lambda s: s.journal.damaged
+    ),
     _Metric(CounterMetricFamily, "mails_sent", "Mails sent.", lambda s: s.mail.sent),
     _Metric(GaugeMetricFamily, "mails_waiting", "Mails waiting for their next try.", lambda s: s.mail.waiting),
     _Metric(CounterMetricFamily, "mails_dead", "Mails given up after the last try.", lambda s: s.mail.dead),

@@ -69,7 +69,10 @@ def journal(status: JournalStatus) -> State:
     """The journal in one line."""
     if status.failure:
         return State(f"Journal does not commit: {status.failure}", Tone.FAULT)
-    return State(f"Journal commits: record {status.head:,}, {status.bytes / _MB:,.1f} MB on disk", Tone.GOOD)
+    commits = f"Journal commits: record {status.head:,}, {status.bytes / _MB:,.1f} MB on disk"
+    lost = [f"{status.lost:,} values had to go before every sink had them"] if status.lost else []
+    damaged = [f"{status.damaged:,} records are damaged"] if status.damaged else []
+    return State("; ".join([commits, *lost, *damaged]), Tone.WARN if lost or damaged else Tone.GOOD)
 
 
 def mails(status: MailStatus, now: int) -> Rows:

@@ -47,6 +47,7 @@ class Case:
     kind: Kind = Kind.NUMBERS
     encrypted: bool = False
     away: bool = False  # broker and database are
+    journal_bytes: int = 2 << 30
 
     @property
     def name(self) -> str:
@@ -58,6 +59,8 @@ class Case:
 
 LARGE = (Case(10_000, hz=50), Case(100_000, hz=5))
 """Half a million values a second each: what 90,000 tags more take."""
+FULL = (Case(10_000, hz=200), Case(10_000, hz=100, kind=Kind.MIXED))
+"""Two million numbers a second, and one million of all kinds: as much as one core is to move."""
 
 CASES = (
     Case(1_000),
@@ -69,6 +72,7 @@ CASES = (
     Case(10_000, encrypted=True),
     Case(10_000, kind=Kind.MIXED),
     *LARGE,
+    *FULL,
     Case(10_000, away=True),
 )
 
@@ -121,6 +125,7 @@ def settings(case: Case, ports: Ports, folder: Path, certificate: Path) -> dict[
         ],
         "naming": {"paths": ["Load/{group}/{tag}"]},
         "sinks": [known[sink] for sink in case.sinks],
+        "journal": {"max_bytes": case.journal_bytes},
         "page": {"enabled": False, "port": ports.page},
     }
 
@@ -222,7 +227,7 @@ def _delivered(case: Case, ports: Ports, load: Peer, stack: ExitStack, folder: P
         host.latencies.is_open = False
         load.end()
         total = drain(case, ports)
-        time.sleep(1)  # what the broker still has for the Sparkplug host
+        host.settle()
     host.end()
     counted = json.loads(database.end())
     missing = max(0, int(total) - host.metrics) if "sparkplug" in case.sinks else 0

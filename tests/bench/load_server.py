@@ -1,8 +1,8 @@
 """An OPC UA server that is not the bottleneck: its nodes exist by their numbers only, its notifications are prepared.
 
 asyncua keeps channels, sessions and acknowledgements; 100,000 tags cost nothing before they are asked for, and the body
-of a data change is an array that NumPy rewrites. Each publishing interval every tag
-has one new value: the number of the interval.
+of a data change is an array that NumPy rewrites. Each publishing interval every tag has one new value: the number of
+the interval. While no PublishRequest is there, as many wait as fit a queue; what would be more is never made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import re
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from support_certificates import identify
 URI = "urn:conche:load"
 GROUP = 100
 """Tags in a folder."""
+QUEUE = 10
+"""Intervals that wait for PublishRequests at most."""
 DATA_CHANGE = ua.NodeId(ua.ObjectIds.DataChangeNotification_Encoding_DefaultBinary)
 _NODE = re.compile(r"(?P<what>Load|Group|Tag)(?P<number>\d*)")
 _FOLDER, _VARIABLE = ua.ExpandedNodeId(ua.ObjectIds.FolderType), ua.ExpandedNodeId(ua.ObjectIds.BaseDataVariableType)
@@ -112,7 +115,7 @@ class LoadSubscription(InternalSubscription):
         super().__init__(*arguments, **named)
         self._monitored: list[tuple[int, int]] = []  # tag, client handle
         self._prepared: list[Notification] = []
-        self._due: list[Notification] = []
+        self._due: deque[tuple[Notification, int, int]] = deque()  # with number and time of its interval
         self._interval = 0
 
     def monitor(self, items: list[ua.MonitoredItemCreateRequest]) -> list[ua.MonitoredItemCreateResult]:
@@ -121,7 +124,7 @@ class LoadSubscription(InternalSubscription):
         for item in items:
             tag = int(str(item.ItemToMonitor.NodeId.Identifier).removeprefix("Tag"))
             self._monitored.append((tag, item.RequestedParameters.ClientHandle))
-            results.append(ua.MonitoredItemCreateResult(MonitoredItemId=len(self._monitored), RevisedQueueSize=1))
+            results.append(ua.MonitoredItemCreateResult(MonitoredItemId=len(self._monitored), RevisedQueueSize=QUEUE))
         return results
 
     def has_published_results(self) -> bool:
@@ -142,12 +145,16 @@ class LoadSubscription(InternalSubscription):
         if len(self._monitored) < Load.tags:
             return
         self._prepared = self._prepared or notifications(Load.kind, self._monitored)
+        if len(self._due) > (QUEUE - 1) * len(self._prepared):
+            return
         self._interval += 1
-        self._due = self._prepared.copy()
+        now = time.time_ns()
+        self._due += [(notification, self._interval, now) for notification in self._prepared]
 
     def _pop_triggered_datachanges(self, result: ua.PublishResult) -> None:
         if self._due:
-            body = self._due.pop(0).at(self._interval, time.time_ns())
+            notification, interval, time_ns = self._due.popleft()
+            body = notification.at(interval, time_ns)
             result.NotificationMessage.NotificationData.append(ua.ExtensionObject(DATA_CHANGE, body))
 
 

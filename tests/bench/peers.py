@@ -116,6 +116,13 @@ class SparkplugHost:
             times = [payload.metrics[place].timestamp * 1_000_000 for place in (0, -1)]
             self.latencies.arrived(times, len(payload.metrics))
 
+    def settle(self) -> None:
+        """Take what the broker still has: until nothing came for a second."""
+        seen = -1
+        while seen < self.metrics:
+            seen = self.metrics
+            time.sleep(1)
+
     def end(self) -> None:
         """Disconnect."""
         self._client.disconnect()

@@ -24,6 +24,7 @@ def test_counters_and_gauges_follow_the_status() -> None:
     status.sources["plant"].values = 7
     status.sinks["sparkplug"].rejected = 3
     status.journal.failure = "disk full"
+    status.journal.lost, status.journal.damaged = 40, 2
     found = scrape(status)
     assert found["conche_source_values_total", "plant"] == 7
     assert found["conche_source_tags_silent", "plant"] == 2
@@ -31,6 +32,8 @@ def test_counters_and_gauges_follow_the_status() -> None:
     assert found["conche_sink_up", "sparkplug"] == 0
     assert found["conche_sink_up", "uns"] == 1
     assert found["conche_journal_failing",] == 1
+    assert found["conche_journal_lost_total",] == 40
+    assert found["conche_journal_damaged",] == 2
     assert found["conche_mails_dead_total",] == 1
 
 

@@ -180,6 +180,13 @@ async def test_a_failing_journal_is_seen(gateway: FakeGateway) -> None:
     assert (model.journal.tone, model.header.health.text) == (Tone.FAULT, "failed")
 
 
+async def test_a_journal_that_had_to_drop_values_says_so(gateway: FakeGateway) -> None:
+    gateway.status.journal.lost, gateway.status.journal.damaged = 1200, 3
+    shown = model_of(gateway).journal
+    assert shown.tone == Tone.WARN
+    assert "1,200 values had to go before every sink had them; 3 records are damaged" in shown.text
+
+
 async def test_nothing_changes_without_a_change(gateway: FakeGateway) -> None:
     plan, now = make_plan(gateway.catalogue, 1, ALL, NAMING), time_ns()
     first, second = (view_model(gateway.view, plan, ALL, {}, now) for _ in range(2))
