@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 from time import time_ns
 from typing import TYPE_CHECKING, cast
@@ -33,6 +33,7 @@ GRACE_S = 1
 """How long a stop waits for browsers to hang up."""
 
 _BACKLOG = 100
+_TICK_S = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -90,11 +91,12 @@ class WebServer:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn in somebody else's event loop: leaves signals alone, tells when it listens."""
+    """Uvicorn in somebody else's event loop: leaves signals alone, tells when it listens, is told when to end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._ending = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -105,6 +107,17 @@ class _Server(uvicorn.Server):
         """Listen."""
         await super().startup(sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Set the clock of answers once a second; Uvicorn's loop looks ten times a second whether it is to end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), _TICK_S)
+
+    def end(self) -> None:
+        """Hang up now."""
+        self.should_exit = True
+        self._ending.set()
 
 
 @asynccontextmanager
@@ -125,7 +138,7 @@ async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]
     try:
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await task
 
 

@@ -8,6 +8,8 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from html import unescape
 
 import httpx
@@ -174,6 +176,19 @@ async def test_the_port_is_free_again_after_a_stop(start: Start) -> None:
     await first.stop()
     second = await start(enabled=False, port=first.port)
     assert (await get(f"{second.url}/health")).status_code == 503
+
+
+async def test_answers_say_when_they_were_made(start: Start) -> None:
+    server = await start(enabled=False)
+    first = datetime.now(UTC)
+    async with asyncio.timeout(20):
+        while (said := await made(server)) < first + timedelta(seconds=1):
+            await asyncio.sleep(0.1)
+    assert said <= datetime.now(UTC)
+
+
+async def made(server: WebServer) -> datetime:
+    return parsedate_to_datetime((await get(f"{server.url}/health")).headers["date"])
 
 
 async def test_signals_stay_with_their_owner(start: Start) -> None:
