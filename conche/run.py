@@ -19,6 +19,7 @@ from conche import broker
 from conche.child import Service, StartError, accepts, answers_http
 from conche.failure import Failure
 from conche.ground import Listener, check_ports, hold_state
+from conche.loading import loading
 from conche.site import DEMO, BrokerKind, BrokerSettings, Site, exports, load_site
 from conche.supervisor import supervise
 
@@ -36,7 +37,8 @@ def run(
     """
     begin = time.monotonic()
     console = _console()
-    site = load_site(config, os.environ)
+    with loading():
+        site = load_site(config, os.environ)
     kind = resolve(site.broker.kind) if site.broker else None
     with hold_state(site.state):
         check_ports(list(listeners(site)))

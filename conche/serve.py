@@ -15,6 +15,7 @@ import typer
 from conche import lifeline, logs
 from conche.failure import Failure
 from conche.ground import make_folder
+from conche.loading import loading
 from conche.logs import Level
 from conche.reload import FollowingGateway, SettingsFile
 from conche.site import DEMO, load_plant
@@ -49,11 +50,12 @@ def plant(
 
     SIGINT or SIGTERM saves the plant's state and ends it; the next start continues where the plant would be by then.
     """
-    from opcua_server.errors import ServerError  # noqa: PLC0415 - each command imports what it needs
-    from opcua_server.server import PlantServer  # noqa: PLC0415
+    with loading():
+        from opcua_server.errors import ServerError  # noqa: PLC0415 - each command imports what it needs
+        from opcua_server.server import PlantServer  # noqa: PLC0415
 
-    _prepare(log_level)
-    settings = load_plant(config, os.environ)
+        _prepare(log_level)
+        settings = load_plant(config, os.environ)
     make_folder(settings.server.state)
     try:
         asyncio.run(serve(PlantServer(settings.spec, settings.server)))
@@ -70,12 +72,13 @@ def gateway(
     Servers, brokers and databases may come and go: it keeps trying, says so on the page, and loses nothing. A change of
     the settings file, or SIGHUP, touches only what has changed; a file with errors is refused whole.
     """
-    from gateway.contract import GatewayError  # noqa: PLC0415
-    from gateway.gateway import Gateway  # noqa: PLC0415
+    with loading():
+        from gateway.contract import GatewayError  # noqa: PLC0415
+        from gateway.gateway import Gateway  # noqa: PLC0415
 
-    _prepare(log_level)
-    file = SettingsFile(config, os.environ)
-    settings = file.load()
+        _prepare(log_level)
+        file = SettingsFile(config, os.environ)
+        settings = file.load()
     make_folder(settings.state)
     following = FollowingGateway(Gateway(settings), file)
     try:

@@ -1,13 +1,15 @@
 """Paces the plant against real time: every 100 ms the plant is run forward, what is due is sampled, shown and kept.
 
 One thing at a time: whoever changes the plant or its pace holds the lock, and has caught up with the clock before.
+Whoever cancels gets whole steps: a plant that stands at `done`, and a history up to there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,20 @@ _BEATS_AT_ONCE = 360_000
 def fill_step(span: int) -> int:
     """Time between the samples of a past of this length: a second, or more for a long one; whole ticks."""
     return max(SECOND, -(-span // _FILL_SAMPLES // TICK) * TICK)
+
+
+@dataclass(slots=True)
+class _Past:
+    """What was sampled of a past that is made up, by place."""
+
+    known: int  # what history has up to here it keeps: after a crash it may know more than the saved plant
+    rows: dict[int, list[tuple[int, Any, int]]] = field(default_factory=dict)
+    latest: dict[int, tuple[int, Any, Quality]] = field(default_factory=dict)
+
+    def add(self, wall: int, place: int, value: object, quality: Quality) -> None:
+        self.latest[place] = (wall, value, quality)
+        if wall > self.known:
+            self.rows.setdefault(place, []).append((wall, *kept(value, quality)))
 
 
 class Pacer:
@@ -79,7 +95,7 @@ class Pacer:
         if now - self.done > _LATE:
             await self._fill(tick_at(now))
         while self.done + TICK <= now:
-            await self._tick(self.done + TICK)
+            await _whole(self._tick(self.done + TICK))
 
     async def _tick(self, wall: int) -> None:
         await self._advance(wall)
@@ -116,27 +132,29 @@ class Pacer:
         return [(place, values[place], qualities[place]) for place in self._sampler.changed(places, values, qualities)]
 
     async def _fill(self, now: int) -> None:
-        """Make up the past from `done` to `now`, sampled coarsely. What history has already is not written twice.
-
-        History may know more than the saved plant, after a crash; what it knows it keeps.
-        """
-        known, start = self._historian.newest or 0, self.done
-        latest: dict[int, tuple[int, Any, Quality]] = {}
-        rows: dict[int, list[tuple[int, Any, int]]] = {}
+        """Make up the past from `done` to `now`, sampled coarsely; when cancelled, up to where it has come."""
+        start, past = self.done, _Past(self._historian.newest or 0)
         step = fill_step(now - start)
-        for wall in (*range(start + step, now, step), now):
-            await self._advance(wall)
-            if wall <= known and wall < now:
-                continue
+        try:
+            for wall in (*range(start + step, now, step), now):
+                await _whole(self._leap(wall, past, look=wall > past.known or wall == now))
+                await asyncio.sleep(0)
+        finally:
+            await _whole(self._keep(past, start))
+
+    async def _leap(self, wall: int, past: _Past, *, look: bool) -> None:
+        await self._advance(wall)
+        if look:
             for place, value, quality in self._changes(self._due(wall)):
-                latest[place] = (wall, value, quality)
-                if wall > known:
-                    rows.setdefault(place, []).append((wall, *kept(value, quality)))
-            self.done = wall
-            await asyncio.sleep(0)
-        await self._historian.fill({column: self._historian.samples(column, past) for column, past in rows.items()})
-        await self._fill_heartbeat(max(known, start), now)
-        for place, (wall, value, quality) in latest.items():
+                past.add(wall, place, value, quality)
+        self.done = wall
+
+    async def _keep(self, past: _Past, start: int) -> None:
+        """Write a past that was made up since `start`, and show where it leads."""
+        rows = past.rows.items()
+        await self._historian.fill({column: self._historian.samples(column, samples) for column, samples in rows})
+        await self._fill_heartbeat(max(past.known, start), self.done)
+        for place, (wall, value, quality) in past.latest.items():
             await self._display.show(place, value, quality, to_datetime(wall))
 
     def _due(self, wall: int) -> list[int]:
@@ -162,3 +180,13 @@ def kept(value: object, quality: Quality) -> tuple[object, int]:
     """What history keeps: the value, none where it is bad, and its status code."""
     status = STATUSES[quality]
     return (None if status.is_bad() else value), status.value
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do work to its end, also when cancelled meanwhile."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await doing
+        raise

@@ -140,8 +140,8 @@ class PlantServer:
         clock = Clock(not_before=self._historian.newest or 0)
         twin = self._make_twin(clock.now())
         self._pacer = Pacer(clock, twin, display, self._historian, self._signals)
+        self._opened.push_async_callback(self._save)  # also of a past that was only begun
         await self._pacer.make_up()
-        self._opened.push_async_callback(self._save)
 
     def _make_twin(self, now: int) -> Twin:
         """The plant that was saved, else a new one; and since when it has to be run forward."""

@@ -23,8 +23,8 @@ from support_tls import loopback_pem, serving_with
 from typer.testing import CliRunner
 
 from conche import broker
+from conche.commands import app
 from conche.failure import Failure
-from conche.main import app
 from conche.watch import Subscriber, readable
 
 ROOT = Path(__file__).parents[3]

@@ -12,8 +12,8 @@ from support_demo import free_ports
 from typer.testing import CliRunner
 
 from conche.browse import aligned
+from conche.commands import app
 from conche.failure import Failure
-from conche.main import app
 
 
 async def serve(url: str, ready: threading.Event, ended: threading.Event) -> None:

@@ -10,8 +10,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from conche.commands import app
 from conche.failure import MISUSED, Failure
-from conche.main import app
 from gateway.journal import Draft, Journal, JournalSettings, Kind
 from gateway.status import JournalStatus, SinkStatus
 

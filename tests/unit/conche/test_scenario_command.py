@@ -11,10 +11,10 @@ import yaml
 from support_plant import FILE
 from typer.testing import CliRunner
 
+from conche.commands import app
 from conche.config import ConfigError
 from conche.executors import executor
 from conche.failure import Failure
-from conche.main import app
 from conche.scenario import load_studies, load_study
 
 SHIPPED = sorted((FILE.parents[1] / "scenarios").glob("*.yaml"))

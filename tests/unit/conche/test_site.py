@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from conche import main
+from conche.commands import app
 from conche.config import ConfigError
+from conche.main import main
 from conche.run import listeners, reachable, services
 from conche.site import BrokerKind, load_plant, load_site
 
@@ -43,7 +44,7 @@ def run(*arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """The command line as a person calls it: exit code, stdout, stderr."""
     monkeypatch.setattr("sys.argv", ["conche", *arguments])
     with pytest.raises(SystemExit) as end:
-        main.main()
+        main()
     out, err = capsys.readouterr()
     return int(end.value.code or 0), out, err
 
@@ -196,10 +197,10 @@ def test_a_file_of_another_kind_is_named_in_one_line(command, file, words, monke
 
 @pytest.mark.parametrize("command", ["run", "plant", "gateway", "check", "browse", "watch"])
 def test_every_command_explains_itself(command):
-    shown = CliRunner().invoke(main.app, [command, "--help"], env={"COLUMNS": "120"})
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120"})
     assert shown.exit_code == 0
     assert len(shown.stdout.splitlines()) > 8
-    assert command in CliRunner().invoke(main.app, ["--help"]).stdout
+    assert command in CliRunner().invoke(app, ["--help"]).stdout
 
 
 def test_an_address_for_all_is_reached_by_loopback():
@@ -211,7 +212,7 @@ def test_an_address_for_all_is_reached_by_loopback():
 def test_help_and_version_are_quick_and_load_no_room():
     """Every command imports what it needs itself, so that --help answers at once."""
     program = (
-        "import sys, conche.main\n"
+        "import sys, conche.commands\n"
         "heavy = {'asyncua', 'nicegui', 'numpy', 'simpy', 'boto3', 'plant_model', 'opcua_server', 'gateway'}\n"
         "print(sorted(heavy & sys.modules.keys()))\n"
     )

@@ -9,8 +9,8 @@ import pytest
 from support_certificates import URI, Wish, made
 from typer.testing import CliRunner
 
+from conche.commands import app
 from conche.failure import Failure
-from conche.main import app
 from gateway.opcua.certificate import Certificate
 from gateway.opcua.errors import Untrusted
 from gateway.opcua.trust import TrustFolder

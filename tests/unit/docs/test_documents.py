@@ -14,9 +14,9 @@ import pytest
 import typer.main
 from support_documents import PAGES, ROOT, Block, all_blocks, prose, rows
 
+from conche.commands import app
 from conche.config import load
 from conche.kinds import Kind, kind_of
-from conche.main import app
 from conche.scenario import load_study
 from conche.site import load_gateway, load_site
 from gateway.naming import Naming, fill

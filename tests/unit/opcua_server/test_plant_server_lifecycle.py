@@ -17,6 +17,9 @@ from support_plant_server import Serve, node
 from opcua_server.clock import SECOND, TICK, Clock
 from opcua_server.errors import ServerError
 from opcua_server.files import bound_socket, writable_folder, write_whole
+from opcua_server.history.events import Window
+from opcua_server.history.historian import Historian
+from opcua_server.history.store import FIRST, LAST, Store
 from opcua_server.sampler import Sampler
 from opcua_server.server import PlantServer
 from opcua_server.services.stack import check_version
@@ -24,6 +27,7 @@ from opcua_server.settings import Problem, ServerSettings, SettingsError, parse
 from opcua_server.snapshot import SnapshotRefusedError, decode, encode
 from opcua_server.twin import SLICE_S, next_slice
 from opcua_server.units import unit, unit_id
+from plant_model.plant import Plant
 from plant_model.spec import PlantSpec
 
 
@@ -71,6 +75,47 @@ async def test_stopping_with_a_client_connected_is_quick(spec: PlantSpec, settin
     await server.stop()
     assert time.monotonic() - began < 2
     client.disconnect_socket()
+
+
+async def test_stopped_while_it_lives_through_its_first_day_the_plant_goes_on_from_there(
+    spec: PlantSpec, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings.model_copy(update={"past_s": 3600.0})
+    first_event, tell = asyncio.Event(), Historian.tell
+    monkeypatch.setattr(Historian, "tell", lambda *what: (tell(*what), first_event.set()))
+    starting = asyncio.create_task(PlantServer(spec, settings).start())
+    await first_event.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    wall, plant = saved(spec, settings)
+    assert time.time_ns() - wall > 60 * SECOND
+    assert told(settings) == lived(spec, plant.now)
+
+    server = PlantServer(spec, settings)
+    await server.start()
+    await server.stop()
+    _, plant = saved(spec, settings)
+    assert plant.now >= settings.past_s * settings.speed
+    assert told(settings) == lived(spec, plant.now)
+
+
+def saved(spec: PlantSpec, settings: ServerSettings) -> tuple[int, Plant]:
+    wall, plant = decode((settings.state / "snapshot").read_bytes())
+    return wall, Plant.restore(spec, plant)
+
+
+def told(settings: ServerSettings) -> list[tuple[str, str]]:
+    """Kind and message of all events in the history."""
+    store = Store(settings.state / "history.sqlite")
+    events = store.events.read(Window(FIRST, LAST, newest_first=False, time=FIRST, place=0), (), 10_000)
+    store.close()
+    return sorted((event.kind, event.message) for event in events)
+
+
+def lived(spec: PlantSpec, until: float) -> list[tuple[str, str]]:
+    """The same of a plant that lives in one go."""
+    return sorted((event.kind, event.message) for event in Plant(spec, ServerSettings().seed).advance(until))
 
 
 async def test_a_snapshot_that_cannot_be_used_is_kept_and_the_plant_starts_anew(
