@@ -92,6 +92,7 @@ def _source(source: SourceStatus, now: int) -> dict[str, Any]:
         "servers": {url: seen.words for url, seen in source.servers.items()},
         "tags": source.tags,
         "silent": len(source.silent),
+        "waiting": len(source.waiting),
         "values": source.values,
         "gaps": source.gaps,
         "last_value_s": _seconds(now - source.last_value) if source.last_value else None,

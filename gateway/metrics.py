@@ -65,6 +65,7 @@ _SOURCE = (
     _Metric(CounterMetricFamily, "connects", "Connections made.", lambda s: s.connection.connects),
     _Metric(GaugeMetricFamily, "tags", "Tags that deliver or should.", lambda s: s.tags),
     _Metric(GaugeMetricFamily, "tags_silent", "Tags that do not deliver.", lambda s: len(s.silent)),
+    _Metric(GaugeMetricFamily, "tags_waiting", "Tags without a value yet at the server.", lambda s: len(s.waiting)),
     _Metric(GaugeMetricFamily, "tags_gone", "Tags whose nodes the server has removed.", lambda s: len(s.gone)),
     _Metric(CounterMetricFamily, "values", "Values received, backfilled ones included.", lambda s: s.values),
     _Metric(CounterMetricFamily, "backfilled", "Values read from the server's history.", lambda s: s.backfilled),

@@ -84,6 +84,7 @@ class SourceStatus:
     overflows: int = 0  # values with the overflow bit: the server's queue was too short
     last_value: int = 0  # when the last notification with data came
     silent: dict[str, str] = field(default_factory=dict)  # browse path -> why it does not deliver
+    waiting: dict[str, str] = field(default_factory=dict)  # browse path -> what the server says, which has no value yet
     gone: dict[str, str] = field(default_factory=dict)  # browse path -> why there is no such tag any more
     granted: tuple[Granted, ...] = ()  # on what terms the tags are monitored
     overflowing: dict[str, int] = field(default_factory=dict)  # browse path -> its values with the overflow bit

@@ -23,11 +23,11 @@ _VALUE = ua.AttributeIds.Value
 STATUSES = {
     Quality.GOOD: status("Good"),
     Quality.SENSOR_FAILURE: status("BadSensorFailure"),
-    Quality.NO_COMMUNICATION: status("BadNoCommunication"),
+    Quality.NOT_YET: status("BadWaitingForInitialData"),
     Quality.OUT_OF_RANGE: status("UncertainEngineeringUnitsExceeded"),
     Quality.LAST_USABLE: status("UncertainLastUsableValue"),
 }
-_WAITING = ua.DataValue(None, status("BadWaitingForInitialData"))
+_WAITING = ua.DataValue(None, STATUSES[Quality.NOT_YET])
 
 
 class Display:

@@ -37,7 +37,7 @@ class Instruments:
     def read(
         self, true: NDArray[np.float64], now: float, faults: Mapping[str, SensorFault]
     ) -> tuple[NDArray[np.float64], Poor]:
-        """Readings, and the places where they are not good. A value that nobody has is 0 without communication.
+        """Readings, and the places where they are not good. A value that nobody has yet is 0.
 
         `faults`: what is wrong with sensors, by node; those of others are left out.
         """
@@ -48,7 +48,7 @@ class Instruments:
         bad: Poor = []
         if not good.all():
             missing = np.isnan(true)
-            bad += [(int(i), Quality.NO_COMMUNICATION) for i in np.flatnonzero(missing)]
+            bad += [(int(i), Quality.NOT_YET) for i in np.flatnonzero(missing)]
             bad += [(int(i), Quality.OUT_OF_RANGE) for i in np.flatnonzero(~good & ~missing)]
             shown = np.nan_to_num(shown)
         if faults:

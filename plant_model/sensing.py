@@ -46,7 +46,7 @@ class Quality(Enum):
 
     GOOD = auto()
     SENSOR_FAILURE = auto()
-    NO_COMMUNICATION = auto()  # no value, and none from before
+    NOT_YET = auto()  # no value, and none from before
     OUT_OF_RANGE = auto()
     LAST_USABLE = auto()
 

@@ -218,8 +218,10 @@ def fake_status() -> Status:
     status = Status()
     plant = SourceStatus("plant", "opc.tcp://127.0.0.1:4840", tags=412, values=1_848_210, last_value=time_ns())
     plant.connection.become(Link.CONNECTED)
-    plant.silent = {
+    plant.waiting = {
         "Machines/ChocolateLine1/Components/Roasting/Process/Colour": "BadWaitingForInitialData: no batch was measured",
+    }
+    plant.silent = {
         "Machines/ChocolateLine1/Components/Grinding/Process/Vibration": "BadSensorFailure since 14:02",
     }
     status.sources["plant"] = plant

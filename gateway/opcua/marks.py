@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from asyncua import ua
 
 from gateway.opcua.errors import BAD
 
@@ -20,6 +21,8 @@ OVERFLOW = 0x480
 """InfoType DataValue with the overflow bit: the server's queue was too short, values are lost (OPC 10000-4, 7.39.1)."""
 
 
+_WAITING = ua.StatusCodes.BadWaitingForInitialData
+_CODE = 0xFFFF_0000  # of a StatusCode, without its flags
 EVENTS = 0
 """The place of the events among the tags, whose ids begin at 1: their newest time, and where history is missing."""
 
@@ -140,8 +143,12 @@ class Marks:
         return [int(i) for i in np.flatnonzero(self._known & (self.last == 0))]
 
     def bad_ids(self) -> list[int]:
-        """Tags whose newest value has a bad status."""
-        return [int(i) for i in np.flatnonzero(self.status >= BAD)]
+        """Tags whose newest value has a bad status, though there should be one."""
+        return [int(i) for i in np.flatnonzero((self.status >= BAD) & (self.status & _CODE != _WAITING))]
+
+    def waiting_ids(self) -> list[int]:
+        """Tags of which the server itself has no value yet."""
+        return [int(i) for i in np.flatnonzero(self.status & _CODE == _WAITING)]
 
     def overflowing_ids(self) -> list[int]:
         """Tags whose queue at the server was too short at some time."""

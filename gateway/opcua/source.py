@@ -297,6 +297,8 @@ class OpcUaSource:
         reasons |= {i: in_words(int(self._marks.status[i])) for i in self._marks.bad_ids()}
         reasons |= {i: rejection.reason for i, rejection in self._subscriptions.rejected.items()}
         silent = {"/".join(tags[i].path): reason for i, reason in reasons.items() if i in tags}
+        waiting = [i for i in self._marks.waiting_ids() if i in tags and i not in reasons]
+        self._status.waiting = {"/".join(tags[i].path): in_words(int(self._marks.status[i])) for i in waiting}
         self._status.overflowing = {
             "/".join(tags[i].path): int(self._marks.overflows[i]) for i in self._marks.overflowing_ids() if i in tags
         }

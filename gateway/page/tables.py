@@ -94,14 +94,20 @@ def silent(status: Status) -> Rows:
 
 
 def silent_summary(status: Status) -> State:
-    """How many tags do not deliver."""
+    """How many tags do not deliver. Those that have no value yet are waited for."""
     away = [f"all of {source.name}" for source in _away(status)]
     count = sum(len(reasons) for _, reasons in _reasons(status))
+    waiting = sum(len(source.waiting) for source in _present(status))
+    later = [f"{_tags(waiting)} without a value yet"] if waiting else []
     if not (away or count):
-        return State("every tag delivers", Tone.GOOD)
-    counted = [f"{count:,} {'tag' if count == 1 else 'tags'}"] if count else []
+        return State(later[0], Tone.WAIT) if waiting else State("every tag delivers", Tone.GOOD)
+    counted = [_tags(count)] if count else []
     more = [f"the first {MOST_ROWS} shown"] if count > MOST_ROWS else []
-    return State(", ".join([*away, *counted, *more]), Tone.WARN)
+    return State(", ".join([*away, *counted, *more, *later]), Tone.WARN)
+
+
+def _tags(count: int) -> str:
+    return f"{count:,} {'tag' if count == 1 else 'tags'}"
 
 
 def _server(source: SourceStatus, now: int) -> tuple[Cell, ...]:
@@ -169,13 +175,18 @@ def _away(status: Status) -> list[SourceStatus]:
     return [source for source in status.sources.values() if source.connection.link not in UP]
 
 
+def _present(status: Status) -> list[SourceStatus]:
+    return [source for source in status.sources.values() if source.connection.link in UP]
+
+
 def _reasons(status: Status) -> Iterator[tuple[str, dict[str, str]]]:
-    yield from ((source.name, source.silent) for source in status.sources.values() if source.connection.link in UP)
+    yield from ((source.name, source.silent) for source in _present(status))
     yield from ((sink.name, sink.refused) for sink in status.sinks.values())
 
 
 def _remarks(status: Status) -> Iterator[tuple[str, dict[str, str]]]:
-    """What is worth knowing though nothing is silent: nodes that were removed, queues that were too short."""
+    """What is worth knowing though nothing is silent: values to come, nodes that are gone, queues too short."""
+    yield from ((source.name, source.waiting) for source in _present(status))
     yield from ((source.name, source.gone) for source in status.sources.values())
     for source in status.sources.values():
         dropped = "values say that the server dropped others before them: raise queue_size"

@@ -269,7 +269,9 @@ def test_marks_know_who_is_bad_and_who_is_a_stranger() -> None:
     marks = Marks()
     marks.admit([tag(1), tag(3)])
     marks.note([part([1], [1], 0x80000000), part([3], [1], 0x40000000)], NS)
-    assert marks.bad_ids() == [1]
+    assert (marks.bad_ids(), marks.waiting_ids()) == ([1], [])
+    marks.note([part([1], [1], ua.StatusCodes.BadWaitingForInitialData | 0x400)], NS)
+    assert (marks.bad_ids(), marks.waiting_ids()) == ([], [1])
     assert marks.knows([part([1, 3], [1, 1])])
     for stranger in (2, 4_000, -1):
         assert not marks.knows([part([1, stranger], [1, 1])])

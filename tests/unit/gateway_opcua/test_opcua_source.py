@@ -125,6 +125,17 @@ async def test_a_bad_status_is_told_with_its_name_and_ends_with_a_good_value(
         await run.journal.until(lambda: not run.status.silent)
 
 
+async def test_a_value_that_the_server_itself_awaits_is_no_fault(server: Plant, hall: Hall, tmp_path: Path) -> None:
+    node = await hall.add("Oee")
+    awaited = ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData))
+    await server.server.write_attribute_value(node.nodeid, awaited)
+    async with running(server.url, tmp_path, hall.name) as run:
+        await run.journal.until(lambda: list(run.status.waiting) == [f"{hall.name}/Oee"])
+        assert not run.status.silent
+        await hall.write("Oee", 0.8)
+        await run.journal.until(lambda: not run.status.waiting)
+
+
 async def test_nodes_that_appear_later_are_found(server: Plant, hall: Hall, tmp_path: Path) -> None:
     await hall.add("Speed")
     async with running(server.url, tmp_path, hall.name, rebrowse_s=0.2) as run:

@@ -27,7 +27,8 @@ def test_counters_and_gauges_follow_the_status() -> None:
     status.journal.lost, status.journal.damaged = 40, 2
     found = scrape(status)
     assert found["conche_source_values_total", "plant"] == 7
-    assert found["conche_source_tags_silent", "plant"] == 2
+    assert found["conche_source_tags_silent", "plant"] == 1
+    assert found["conche_source_tags_waiting", "plant"] == 1
     assert found["conche_sink_rejected_total", "sparkplug"] == 3
     assert found["conche_sink_up", "sparkplug"] == 0
     assert found["conche_sink_up", "uns"] == 1

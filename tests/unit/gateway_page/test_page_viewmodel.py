@@ -8,7 +8,7 @@ from time import time_ns
 import pytest
 from support_page import NAMING, SETTINGS, STATES, FakeGateway
 
-from gateway.page.model import Model
+from gateway.page.model import Model, State
 from gateway.page.plan import make_plan
 from gateway.page.settings import PageSettings
 from gateway.page.text import NOTHING
@@ -142,20 +142,27 @@ async def test_tables_tell_who_is_behind_what_was_sent_and_what_is_silent(gatewa
     assert model.mails[0][-1].text == f"{gateway.status.mail.recent[-1].reason} · Your order 10493: 75 cases White"
     assert model.mails[-1][-1].text == "Sugar is below its reorder point: 21,940 kg"
     assert model.mail_summary == "2 sent · 1 waiting · 1 given up"
-    assert model.silent[0][2].text.startswith("BadWaitingForInitialData")
-    assert model.silent_summary.text == "2 tags"
+    assert model.silent[0][2].text.startswith("BadSensorFailure")
+    assert model.silent_summary == State("1 tag, 1 tag without a value yet", Tone.WARN)
+
+
+async def test_what_has_no_value_yet_is_listed_but_is_no_fault(gateway: FakeGateway) -> None:
+    gateway.status.sources["plant"].silent = {}
+    model = model_of(gateway)
+    assert [row[2].text for row in model.silent] == ["BadWaitingForInitialData: no batch was measured"]
+    assert model.silent_summary == State("1 tag without a value yet", Tone.WAIT)
 
 
 async def test_what_a_sink_refuses_is_listed_too(gateway: FakeGateway) -> None:
     gateway.status.sinks["influx"].refused["a/b"] = "field type conflict"
-    assert [cell.text for cell in model_of(gateway).silent[-1]] == ["a/b", "influx", "field type conflict"]
+    assert ["a/b", "influx", "field type conflict"] in [[cell.text for cell in row] for row in model_of(gateway).silent]
 
 
 async def test_long_lists_are_cut_and_say_so(gateway: FakeGateway) -> None:
     gateway.status.sources["plant"].silent = {f"tag{i}": "not found" for i in range(5_000)}
     model = model_of(gateway)
     assert len(model.silent) == 200
-    assert model.silent_summary.text == "5,000 tags, the first 200 shown"
+    assert model.silent_summary.text == "5,000 tags, the first 200 shown, 1 tag without a value yet"
 
 
 async def test_of_a_server_that_is_away_no_tag_delivers(gateway: FakeGateway) -> None:

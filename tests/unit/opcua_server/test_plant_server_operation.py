@@ -141,7 +141,7 @@ async def test_a_sensors_trouble_is_told_by_the_status_code(
 ) -> None:
     told = {
         Quality.SENSOR_FAILURE: ("BadSensorFailure", False),
-        Quality.NO_COMMUNICATION: ("BadNoCommunication", False),
+        Quality.NOT_YET: ("BadWaitingForInitialData", False),
         Quality.OUT_OF_RANGE: ("UncertainEngineeringUnitsExceeded", True),
         Quality.LAST_USABLE: ("UncertainLastUsableValue", True),
         Quality.GOOD: ("Good", True),

@@ -144,7 +144,7 @@ def test_process_values_are_good_all_the_time() -> None:
 
 def test_what_nobody_knows_yet_is_not_good() -> None:
     _, qualities = Reader(SPEC).read(Plant(SPEC))
-    assert qualities[PLACE["Line1.Cost.CostPerUnit"]] is Quality.NO_COMMUNICATION
+    assert qualities[PLACE["Line1.Cost.CostPerUnit"]] is Quality.NOT_YET
 
 
 def test_reading_does_not_change_the_run() -> None:
