@@ -1,4 +1,4 @@
-"""A real server for the tests of a module, folders of it for a test each, and a proxy before it."""
+"""Folders of a module's server for a test each, and a proxy before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from support_opcua import Hall, Plant, Proxy, free_port
+from support_opcua import Hall, Plant, Proxy
 from support_standard_space import copied_standard_space
 
 
@@ -14,14 +14,6 @@ from support_standard_space import copied_standard_space
 def _quick_standard_space() -> Iterator[None]:
     with copied_standard_space():
         yield
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    """One for all tests of a module."""
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        yield plant
 
 
 @pytest_asyncio.fixture(loop_scope="module")

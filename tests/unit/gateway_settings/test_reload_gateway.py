@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from support_opcua import Hall, Plant, free_port
+from support_opcua import Hall, Plant
 
 from gateway.gateway import Gateway
 from gateway.reload import parse_change
@@ -76,13 +76,6 @@ class House:
         async with asyncio.timeout(20):
             while await self.kept(sink) != [float(number) for number in range(self.written + 1)]:
                 await asyncio.sleep(0.02)
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server() -> AsyncIterator[Plant]:
-    plant = await Plant(free_port()).build()
-    async with plant.server:
-        yield plant
 
 
 @pytest_asyncio.fixture(loop_scope="module")

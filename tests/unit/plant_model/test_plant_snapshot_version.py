@@ -1,4 +1,4 @@
-"""Whoever changes the tree of a plant's state raises the version of its snapshots: an old one is refused, not misread."""
+"""Who changes the tree of a plant's state raises the version of its snapshots: an old one is refused, not misread."""
 
 from __future__ import annotations
 
