@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,41 +21,6 @@ async def in_thread(call: Callable[[], T], name: str, discard: Callable[[T], Non
     done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
     threading.Thread(target=_run, args=(call, done, discard), name=name, daemon=True).start()
     return await done
-
-
-class Worker:
-    """One thread for many calls, one at a time, each as by in_thread(). A call that is given up is left behind."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._jobs: SimpleQueue[Callable[[], None] | None] | None = None
-
-    async def run(self, call: Callable[[], T]) -> T:
-        """The result of a blocking call."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs = self._jobs or self._start()
-        self._jobs.put(partial(_run, call, done, lambda _: None))
-        try:
-            return await done
-        except asyncio.CancelledError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Have the thread end after its call; a later run() starts another."""
-        if self._jobs is not None:
-            self._jobs.put(None)
-            self._jobs = None
-
-    def _start(self) -> SimpleQueue[Callable[[], None] | None]:
-        jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        threading.Thread(target=_work, args=(jobs,), name=self._name, daemon=True).start()
-        return jobs
-
-
-def _work(jobs: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (job := jobs.get()) is not None:
-        job()
 
 
 def _run(call: Callable[[], T], done: asyncio.Future[T], discard: Callable[[T], None]) -> None:

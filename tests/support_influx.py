@@ -79,7 +79,7 @@ class FakeInflux:
         self.delay_s = 0.0
         self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self.connections = 0  # that were ever made
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,7 +146,7 @@ class FakeInflux:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self._writers.add(writer)
+        self.connections += 1
         try:
             while True:
                 status, text = self._handle(await _request(reader))
@@ -161,7 +161,6 @@ class FakeInflux:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the sink left, or stop() asked for it
         finally:
-            self._writers.discard(writer)
             writer.close()
             self._tasks.discard(task)
 

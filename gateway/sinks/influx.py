@@ -6,14 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
 
 from gateway.contract import Catalogue, NotConnected, Rejected
 from gateway.naming import UNIT, Naming, NamingError, fill
-from gateway.sinks.influx_http import Answer, InfluxSettings, Poster
+from gateway.sinks.influx_connection import Answer
+from gateway.sinks.influx_http import InfluxSettings, Poster
 from gateway.sinks.line_protocol import Lines, Series, SeriesRun, encode, event_line, gap_line
 from gateway.sinks.tag_table import TagTable
-from gateway.thread import Worker
 from gateway.values import Batch, Tag
 
 __all__ = ["Influx", "InfluxSettings", "Verdict", "verdict"]
@@ -79,14 +78,13 @@ class Influx:
         self._common = {tag: naming.constants[tag] for tag in known if tag in naming.constants}
         self._table: TagTable[Series, SeriesRun] = TagTable(self._make, SeriesRun)
         self._poster: Poster | None = None
-        self._worker = Worker(f"{name}-write")
         self._tags: Catalogue | None = None
 
     async def open(self, tags: Catalogue) -> None:
-        """Find out with an empty write whether address, name and credentials are right. Raises NotConnected."""
+        """Find out with a write of nothing whether address, name and credentials are right. Raises NotConnected."""
         self._tags = tags
         self._poster = self._poster or Poster(self._settings)
-        await self._post(b"")
+        verdict(await self._poster.open(), self._settings)
 
     async def write(self, batch: Batch) -> None:
         """Return when the database has stored all points. Raises NotConnected or Rejected."""
@@ -99,11 +97,10 @@ class Influx:
             await self._reject(lines, answer)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connection."""
         if self._poster is not None:
             self._poster.close()
             self._poster = None
-        self._worker.close()
 
     def _make(self, tag: Tag) -> Series:
         names = self._naming.of(tag) | {UNIT: tag.unit}
@@ -122,7 +119,7 @@ class Influx:
         """None when all is stored, the answer when some line never will be. Raises NotConnected."""
         if self._poster is None:
             raise NotConnected(f"not connected to {self._settings.url}")
-        answer = await self._worker.run(partial(self._poster.post, body))
+        answer = await self._poster.post(body)
         return None if verdict(answer, self._settings) is Verdict.TAKEN else answer
 
     async def _reject(self, lines: Sequence[Lines], answer: Answer) -> None:

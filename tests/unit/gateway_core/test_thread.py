@@ -7,33 +7,35 @@ import threading
 
 import pytest
 
-from gateway.thread import Worker
+from gateway.thread import in_thread
 
 
-async def test_calls_share_a_thread_and_their_errors_come_through() -> None:
-    worker = Worker("work")
-    first, second = await worker.run(threading.get_ident), await worker.run(threading.get_ident)
-    assert first == second != threading.get_ident()
+async def test_the_result_or_the_error_of_a_call_comes_through() -> None:
+    assert await in_thread(threading.get_ident, "work") != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
-        await worker.run(lambda: 1 // 0)
-    assert await worker.run(lambda: "goes on") == "goes on"
-    worker.close()
-    worker.close()
+        await in_thread(lambda: 1 // 0, "work")
 
 
-async def test_a_call_that_hangs_is_left_behind() -> None:
-    worker, begun, release = Worker("work"), threading.Event(), threading.Event()
+async def test_a_call_that_hangs_is_left_behind_and_its_late_result_discarded() -> None:
+    begun, release, discarded = threading.Event(), threading.Event(), asyncio.Event()
 
-    def hang() -> None:
+    def hang() -> str:
         begun.set()
         release.wait(30)
+        return "late"
 
-    hanging = asyncio.create_task(worker.run(hang))
+    found: list[str] = []
+
+    def discard(late: str) -> None:
+        found.append(late)
+        discarded.set()
+
+    hanging = asyncio.create_task(in_thread(hang, "work", discard))
     await asyncio.to_thread(begun.wait, 10)
     hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hanging
-    async with asyncio.timeout(10):
-        assert await worker.run(lambda: "another thread") == "another thread"
     release.set()
-    worker.close()
+    async with asyncio.timeout(10):
+        await discarded.wait()
+    assert found == ["late"]

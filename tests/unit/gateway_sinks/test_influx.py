@@ -105,6 +105,18 @@ async def test_version_1_is_asked_as_documented(
 
 
 @pytest.mark.parametrize("version", [VERSION_1, VERSION_2], ids=["v1", "v2"])
+async def test_the_database_may_stand_behind_a_prefix(db: FakeInflux, version: dict[str, Any]) -> None:
+    url = db.url.replace("//", "//somebody:hush@") + "/db/1/"
+    sink = Influx("influx", InfluxSettings.model_validate({"url": url, **version}), NAMING)
+    await sink.open(TAGS)
+    await sink.write(batch(numbers(1)))
+    paths = {request.path for request in db.requests}
+    assert paths == {"/db/1/write" if version is VERSION_1 else "/db/1/api/v2/write"}
+    assert db.requests[-1].headers["host"] == db.url.removeprefix("http://")
+    await sink.close()
+
+
+@pytest.mark.parametrize("version", [VERSION_1, VERSION_2], ids=["v1", "v2"])
 async def test_bodies_can_be_compressed(db: FakeInflux, version: dict[str, Any]) -> None:
     sink = Influx("influx", InfluxSettings.model_validate({"url": db.url, "gzip": True, **version}), NAMING)
     await sink.open(TAGS)
@@ -116,9 +128,10 @@ async def test_bodies_can_be_compressed(db: FakeInflux, version: dict[str, Any])
 
 
 async def test_one_connection_serves_many_writes(sink: Influx, db: FakeInflux) -> None:
+    connections = db.connections
     for _ in range(5):
         await sink.write(batch(numbers(1)))
-    assert len(db._writers) == 1
+    assert db.connections == connections
 
 
 @pytest.mark.parametrize("bad", [{0}, {999}, {17, 18, 500}, set(range(40))])
@@ -327,6 +340,10 @@ def test_templates_that_naming_cannot_fill_are_refused() -> None:
         ({"version": 3}, "Input should be 1 or 2"),
         (VERSION_1 | {"url": "127.0.0.1:8086"}, "match pattern"),
         (VERSION_1 | {"databse": "x"}, "databse"),
+        (VERSION_1 | {"url": "http://127.0.0.1:99999"}, "Port out of range"),
+        (VERSION_1 | {"url": "http://:8086"}, "names no host"),
+        (VERSION_1 | {"url": "http://127.0.0.1:8086/a b"}, "match pattern"),
+        (VERSION_2 | {"token": "s3cret\n"}, "line break"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any], words: str) -> None:
