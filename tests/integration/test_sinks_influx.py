@@ -111,8 +111,10 @@ async def test_points_that_conflict_with_stored_types_are_rejected_and_the_rest_
 
 
 async def test_a_missing_database_is_told(database: tuple[Server, str]) -> None:
+    sink = influx(database[1], database="other")
     with pytest.raises(NotConnected, match=r"database 'other'.*create it"):
-        await influx(database[1], database="other").open(TAGS)
+        await sink.open(TAGS)
+    await sink.close()
 
 
 async def test_a_database_that_is_killed_and_comes_back_gets_the_batch_again(database: tuple[Server, str]) -> None:
@@ -132,10 +134,11 @@ async def test_a_database_that_is_killed_and_comes_back_gets_the_batch_again(dat
 async def test_users_and_passwords_are_checked(tmp_path: Path) -> None:
     with influxd(tmp_path, "auth-enabled = true") as (_, url):
         query(url, "CREATE USER gate WITH PASSWORD 'päss' WITH ALL PRIVILEGES")
-        with pytest.raises(NotConnected, match=r"influx\.user and influx\.password"):
-            await influx(url, user="gate", password="wrong").open(TAGS)
-        with pytest.raises(NotConnected, match="database 'plant'"):
-            await influx(url, user="gate", password="päss").open(TAGS)
+        for password, words in (("wrong", r"influx\.user and influx\.password"), ("päss", "database 'plant'")):
+            sink = influx(url, user="gate", password=password)
+            with pytest.raises(NotConnected, match=words):
+                await sink.open(TAGS)
+            await sink.close()
 
 
 async def test_victoria_metrics_takes_the_write_api_of_version_2(tmp_path: Path) -> None:
