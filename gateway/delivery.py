@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from time import monotonic, time_ns
-from typing import Any
+from typing import Self
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import ranges
 from gateway.backoff import delay
-from gateway.calls import answered, ended
+from gateway.calls import Calls, ended
 from gateway.contract import NotConnected, Rejected, Sink
 from gateway.journal import INDEX_BITS, Journal, JournalError, Record
 from gateway.lanes import Pace, Share, Turn, fitting
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _FINISH_S = 0.8
 _CLOSE_S = 1.0
+_CALM_MS = 250.0
 _VALUES_A_TIMEOUT = 1000  # a slow peer that confirms steadily must get a large record through, else it never will
 
 
@@ -38,12 +39,19 @@ class DeliverySettings(BaseModel):
     max_batch_values: int = Field(
         default=50_000, ge=1, description="Values that go into one; a notification stays whole."
     )
-    flush_ms: float = Field(default=25.0, ge=0, description="A value waits no longer than this for others.")
+    flush_ms: float = Field(
+        default=25.0, ge=0, description="A value waits no longer than this for others; to rules and page up to 250 ms."
+    )
     live_s: float = Field(default=10.0, gt=0, description="What waits longer goes to the backlog; live values go on.")
     backlog_share: float = Field(default=0.25, gt=0, lt=1, description="Of the bytes, while live values wait.")
     timeout_s: float = Field(default=30.0, gt=0, description="A peer that takes longer for 1,000 values is away.")
     backoff_base_s: float = Field(default=0.5, gt=0, description="Longest first wait for a peer that is away.")
     backoff_cap_s: float = Field(default=30.0, gt=0, description="Longest wait for a peer that is away.")
+
+    def calmer(self) -> Self:
+        """For a sink in memory that works for people: larger batches a few times a second, live as long as others'."""
+        flush_ms = max(self.flush_ms, _CALM_MS)
+        return self.model_copy(update={"flush_ms": flush_ms, "live_s": self.live_s + flush_ms / 1000})
 
 
 class Delivery:
@@ -57,7 +65,8 @@ class Delivery:
         self._live_from = 1  # what is owed before this number is backlog; from it on everything is owed
         self._volume = 0  # the journal's volume at live_from
         self._attempts = 0
-        self._is_calling = self._stopping = False
+        self._calls = Calls()
+        self._stopping = False
 
     def adjust(self, settings: DeliverySettings) -> None:
         """Serve by these settings from the next batch on."""
@@ -73,7 +82,7 @@ class Delivery:
             work.result()
         except asyncio.CancelledError:
             self._stopping = True
-            await ended(work, _FINISH_S if self._is_calling else 0.0)
+            await ended(work, _FINISH_S if self._calls.is_waiting else 0.0)
             raise
         finally:
             await self._end()
@@ -86,7 +95,7 @@ class Delivery:
         """Open and deliver until something goes wrong; then wait."""
         try:
             cursor = await self._attach()
-            await self._call(self._sink.open(self._journal.catalogue))
+            await self._calls.answered(self._sink.open(self._journal.catalogue), self._settings.timeout_s)
             self._status.connection.become(Link.CONNECTED)
             while not self._stopping:
                 await self._step(cursor)
@@ -115,18 +124,14 @@ class Delivery:
             await asyncio.sleep(self._settings.backoff_base_s)
 
     async def _turn(self, cursor: Cursor) -> None:
-        """One step of one lane, or a wait for the journal to grow."""
-        due, backlog = self._is_due(), bool(ranges.below(cursor.owed, self._live_from))
-        match self._share.next(live_due=due, backlog=backlog):
-            case Turn.LIVE:
-                size = await self._send_live(cursor)
-                self._share.live_sent(size, backlog=backlog)
-            case Turn.BACKLOG:
-                size = await self._send_backlog(cursor)
-                self._share.backlog_sent(size, live_due=due)
-            case Turn.WAIT:
-                await self._wait()
-        await asyncio.sleep(0)  # a sink in memory waits for nothing, and others want their turn too
+        """Send what is due once others had their turn, or wait until something is and send that."""
+        due, backlog = self._is_due(), bool(cursor.owed_before(self._live_from))
+        turn = self._share.next(live_due=due, backlog=backlog)
+        await (self._wait() if turn is Turn.WAIT else asyncio.sleep(0))
+        if turn is Turn.BACKLOG:
+            self._share.backlog_sent(await self._send_backlog(cursor), live_due=due)
+        else:
+            self._share.live_sent(await self._send_live(cursor), backlog=backlog)
 
     async def _send_live(self, cursor: Cursor) -> int:
         """The next live batch; returns its bytes. What was read from history is left to the backlog."""
@@ -144,7 +149,7 @@ class Delivery:
 
     async def _send_backlog(self, cursor: Cursor) -> int:
         """The oldest that is owed; returns its bytes."""
-        first, last = ranges.below(cursor.owed, self._live_from)[0]
+        first, last = cursor.owed_before(self._live_from)[0]
         records = await self._read(first, last, self._pace.limit())
         cursor.settle(first, records[0].sequence - 1 if records else last, 0)  # removed from the journal
         if records:
@@ -163,32 +168,26 @@ class Delivery:
     async def _write(self, batch: Batch, cursor: Cursor, records: Sequence[Record]) -> None:
         """Return when the peer has all that it will ever take of these records."""
         batch = self._refusals.spare(batch)
-        while len(batch):
+        while count := len(batch):
+            patience_s = self._settings.timeout_s * (1 + count // _VALUES_A_TIMEOUT)
             try:
-                await self._call(self._sink.write(batch), timeouts=1 + len(batch) // _VALUES_A_TIMEOUT)
+                await self._calls.answered(self._sink.write(batch), patience_s)
             except Rejected as refusal:
                 batch = self._refusals.take(batch, refusal)
             else:
                 break
-        self._confirm(batch, cursor, records)
+        self._settle(cursor, records)
+        self._status.delivered += count - len(batch.gaps)
+        self._status.last_delivery = time_ns()
+        self._attempts = 0
 
-    def _confirm(self, batch: Batch, cursor: Cursor, records: Sequence[Record]) -> None:
+    def _settle(self, cursor: Cursor, records: Sequence[Record]) -> None:
         count = sum(record.count for record in records)
         for first, last in ranges.runs(record.sequence for record in records):
             cursor.settle(first, last, count)
             count = 0
         first, last = records[0].sequence << INDEX_BITS, (records[-1].sequence + 1 << INDEX_BITS) - 1
         self._refusals.forget(first, last)
-        self._status.delivered += len(batch) - len(batch.gaps)
-        self._status.last_delivery = time_ns()
-        self._attempts = 0
-
-    async def _call(self, call: Coroutine[Any, Any, None], timeouts: int = 1) -> None:
-        self._is_calling = True
-        try:
-            await answered(call, self._settings.timeout_s * timeouts)
-        finally:
-            self._is_calling = False
 
     def _is_due(self) -> bool:
         """Whether live records wait that are enough or have waited enough."""

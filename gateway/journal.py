@@ -149,7 +149,7 @@ class Journal:
         cursor = self._writer.cursors.get(sink)
         if cursor is None:
             owed = ranges.add((), self._writer.removed + 1, self.head)
-            cursor = self._writer.cursors[sink] = Cursor(sink, status, Progress(self.head, owed))
+            cursor = self._writer.cursors[sink] = Cursor(sink, status, Progress(self.head, owed), self.head)
         cursor.status = status
         status.behind = 0
         kept = await self._read_disk(partial(self._reader.count, cursor.owed))
@@ -193,13 +193,13 @@ class Journal:
     def _appended(self, records: list[Record]) -> int:
         if not records:
             return self.head
-        first, head = self.head + 1, records[-1].sequence
+        head = records[-1].sequence
         self._recent.add(records)
         count = sum(record.count for record in records)
         self._status.head = head
         self._status.values += count
         for cursor in self._writer.cursors.values():
-            cursor.extend(first, head, count)
+            cursor.extend(head, count)
         self._growth.grow(head, sum(len(record.body) for record in records))
         return head
 
@@ -240,6 +240,6 @@ def _content(file: JournalFile) -> _Content:
 def _cursors(file: JournalFile) -> dict[str, Cursor]:
     """As they were saved; what was appended since is owed. They hold records back even before their sink is there."""
     return {
-        sink: Cursor(sink, SinkStatus(sink), Progress(file.head, ranges.add(owed, seen + 1, file.head)))
+        sink: Cursor(sink, SinkStatus(sink), Progress(min(seen, file.head), owed), file.head)
         for sink, (seen, owed) in file.load_cursors().items()
     }

@@ -11,7 +11,7 @@ from gateway.crew import Crew, Task
 from gateway.delivery import Delivery, DeliverySettings
 from gateway.journal import Journal
 from gateway.naming import Naming
-from gateway.settings import SinkSettings
+from gateway.settings import OWN_SINKS, SinkSettings
 from gateway.sinks.historian import Historian, HistorianSettings
 from gateway.sinks.influx import Influx, InfluxSettings
 from gateway.sinks.sparkplug import Sparkplug, SparkplugSettings
@@ -32,6 +32,11 @@ def make_sink(settings: SinkSettings, naming: Naming, state: Path) -> Sink:
             return Historian(settings.name, settings, state / f"{settings.name}.sqlite")
 
 
+def served(name: str, settings: DeliverySettings) -> DeliverySettings:
+    """How the sink of this name is served: those of the gateway itself work for people, who look once a second."""
+    return settings.calmer() if name in OWN_SINKS else settings
+
+
 @dataclass(frozen=True, slots=True)
 class _Outlet:
     sink: Sink
@@ -49,7 +54,7 @@ class Outlets:
     def begin(self, sink: Sink, journal: Journal, settings: DeliverySettings) -> None:
         """Serve this sink from now on."""
         status = self._status.sinks[sink.name] = SinkStatus(sink.name)
-        delivery = Delivery(sink, journal, status, settings)
+        delivery = Delivery(sink, journal, status, served(sink.name, settings))
         task = self._crew.begin(f"delivery to {sink.name}", delivery.run())
         self._by_name[sink.name] = _Outlet(sink, delivery, task)
 
@@ -66,8 +71,8 @@ class Outlets:
 
     def adjust(self, settings: DeliverySettings) -> None:
         """Serve all by these settings."""
-        for one in self._by_name.values():
-            one.delivery.adjust(settings)
+        for name, one in self._by_name.items():
+            one.delivery.adjust(served(name, settings))
 
     def sink(self, name: str) -> Sink:
         """The sink of this name."""

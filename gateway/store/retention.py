@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import NamedTuple
 
 from gateway.store.bodies import gap_body, read_gap
@@ -41,9 +41,9 @@ class Expired:
 
 def expire(file: JournalFile, settings: JournalSettings, now: int, owed_from: int) -> Expired:
     """One small step in a transaction of its own. `owed_from`: the first sequence any sink still owes."""
-    rows = _oldest(file)
-    limit = now - int(settings.retention_s * 1e9)
-    leaving = choose(rows, file.used() - settings.max_bytes, limit, owed_from)
+    excess, limit = file.used() - settings.max_bytes, now - int(settings.retention_s * 1e9)
+    with closing(_oldest(file)) as rows:
+        leaving, more = choose(rows, excess, limit, owed_from)
     if not leaving:
         _shrink(file)
         return Expired()
@@ -54,29 +54,36 @@ def expire(file: JournalFile, settings: JournalSettings, now: int, owed_from: in
         for record, total in remnants:
             file.store(record, total)
         file.set_removed(leaving[-1].sequence, leaving[-1].total)
-    return Expired(tuple((row.sequence, row.values) for row in forced), more=len(leaving) == len(rows))
+    return Expired(tuple((row.sequence, row.values) for row in forced), more=more)
 
 
-def choose(rows: Sequence[Row], excess: int, limit: int, owed_from: int) -> Sequence[Row]:
-    """The oldest that go: what exceeds the size at any price, what is older than `limit` only if nobody owes it."""
-    freed = 0
-    for index, row in enumerate(rows):
-        if freed >= excess and (row.sequence >= owed_from or row.received >= limit):
-            return rows[:index]
-        freed += row.size
-    return rows
+def choose(rows: Iterable[Row], excess: int, limit: int, owed_from: int) -> tuple[list[Row], bool]:
+    """The oldest that go: what exceeds the size at any price, what is older than `limit` only if nobody owes it.
+
+    And whether these are all of the rows.
+    """
+    leaving: list[Row] = []
+    for row in rows:
+        if excess <= 0 and (row.sequence >= owed_from or row.received >= limit):
+            return leaving, False
+        leaving.append(row)
+        excess -= row.size
+    return leaving, True
 
 
-def _oldest(file: JournalFile) -> list[Row]:
-    """As many as one step may take; never the newest record, which carries the numbering on."""
-    found = file.connection.execute(
+def _oldest(file: JournalFile) -> Generator[Row, None, None]:
+    """As many as one step may take, read as they are asked for; never the newest, which carries the numbering on."""
+    query = (
         "SELECT sequence, kind, source, received, count, total, length(body) FROM record"
-        " WHERE sequence < ? ORDER BY sequence LIMIT ?",
-        (file.head, _STEP_RECORDS),
-    ).fetchall()
-    rows = [Row(*columns) for columns in found]
-    sizes = accumulate(row.size for row in rows)
-    return rows[: 1 + sum(size <= _STEP_BYTES for size in sizes)]
+        " WHERE sequence < ? ORDER BY sequence LIMIT ?"
+    )
+    size = 0
+    with closing(file.connection.execute(query, (file.head, _STEP_RECORDS))) as found:
+        for row in map(Row._make, found):
+            yield row
+            size += row.size
+            if size > _STEP_BYTES:
+                return
 
 
 def _remnants(file: JournalFile, forced: Sequence[Row]) -> list[tuple[Record, int]]:

@@ -116,13 +116,11 @@ class JournalWriter:
 
     def _take(self) -> list[_Waiting | None]:
         """All who wait now; [] after a tick without any."""
-        taken: list[_Waiting | None] = []
         try:
-            taken.append(self._queue.get(timeout=_TICK_S))
-            while True:
-                taken.append(self._queue.get_nowait())
+            first = self._queue.get(timeout=_TICK_S)
         except Empty:
-            return taken
+            return []
+        return [first, *(self._queue.get_nowait() for _ in range(self._queue.qsize()))]
 
     def _commit(self, group: list[_Waiting]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Journals on a temporary folder."""
+"""Journals on a temporary folder, and sinks that are served from them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from support_delivery import QUICK, Served
 
+from gateway.delivery import DeliverySettings
 from gateway.journal import Journal, JournalSettings
+from gateway.sinks.memory import MemorySink
 from gateway.status import JournalStatus
 
 Opener = Callable[..., Awaitable[Journal]]
@@ -36,3 +39,18 @@ async def open_journal(journal_path: Path) -> AsyncIterator[Opener]:
 @pytest.fixture
 async def journal(open_journal: Opener) -> Journal:
     return await open_journal()
+
+
+@pytest.fixture
+async def serve(journal: Journal) -> AsyncIterator[Callable[..., Served]]:
+    """Serves a sink from the journal of this test."""
+    running: list[Served] = []
+
+    def start(sink: MemorySink | None = None, settings: DeliverySettings = QUICK) -> Served:
+        served = Served(sink or MemorySink(), journal, settings)
+        running.append(served)
+        return served
+
+    yield start
+    for served in running:
+        await served.stop()

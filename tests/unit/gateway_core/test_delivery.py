@@ -4,63 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
 from time import time_ns
 
-import pytest
 from structlog.testing import capture_logs
-from support_records import draft, tag, values
+from support_delivery import QUICK, Served, until
+from support_records import draft, tag
 
 from gateway.contract import Catalogue, NotConnected, Rejected
-from gateway.delivery import Delivery, DeliverySettings
 from gateway.journal import Draft, Journal, Kind
 from gateway.sinks.memory import MemorySink
-from gateway.status import Link, SinkStatus
+from gateway.status import Link
 from gateway.store.bodies import gap_body
 from gateway.values import Batch, Gap
-
-QUICK = DeliverySettings(flush_ms=1, backoff_base_s=0.01, backoff_cap_s=0.02)
-
-
-async def until(promise: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for what must come true soon."""
-    async with asyncio.timeout(seconds):
-        while not promise():
-            await asyncio.sleep(0.002)
-
-
-class Served:
-    """A sink with its running delivery."""
-
-    def __init__(self, sink: MemorySink, journal: Journal, settings: DeliverySettings) -> None:
-        self.sink, self.status = sink, SinkStatus(sink.name)
-        self.task = asyncio.create_task(Delivery(sink, journal, self.status, settings).run())
-
-    @property
-    def live(self) -> list[float]:
-        return values(batch for batch in self.sink.received if not batch.historical)
-
-    @property
-    def late(self) -> list[float]:
-        return values(batch for batch in self.sink.received if batch.historical)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait({self.task})
-
-
-@pytest.fixture
-async def serve(journal: Journal) -> AsyncIterator[Callable[..., Served]]:
-    running: list[Served] = []
-
-    def start(sink: MemorySink | None = None, settings: DeliverySettings = QUICK) -> Served:
-        served = Served(sink or MemorySink(), journal, settings)
-        running.append(served)
-        return served
-
-    yield start
-    for served in running:
-        await served.stop()
 
 
 async def test_values_arrive_in_order_and_are_counted(journal: Journal, serve) -> None:
