@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -80,9 +80,13 @@ class Script:
             return self.republish(request.Parameters.RetransmitSequenceNumber)
         raise AssertionError(f"{request} is not expected")
 
-    def publish(self, acknowledge: Iterable[tuple[int, int]]) -> asyncio.Future[Buffer]:
+    def publish(
+        self, acknowledge: Sequence[tuple[int, int]], tell: Callable[[asyncio.Future[Buffer]], None]
+    ) -> asyncio.Future[Buffer]:
         self.acknowledged += [number for _, number in acknowledge]
-        return asyncio.ensure_future(self._answer())
+        answer = asyncio.ensure_future(self._answer())
+        answer.add_done_callback(lambda answer: None if answer.cancelled() else tell(answer))
+        return answer
 
     async def _answer(self) -> Buffer:
         self.outstanding += 1

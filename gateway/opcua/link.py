@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from asyncua import Client, ua
 from asyncua.client.ua_client import UaClient, UASocketProtocol
-from asyncua.common.connection import TransportLimits
 from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, uatcp_to_binary
+from asyncua.ua.ua_binary import struct_from_binary, uatcp_to_binary
 
+from gateway.opcua.channel import Channel
 from gateway.opcua.chunks import CHUNK_BYTES, MESSAGE_BYTES, MESSAGE_CHUNKS, Chunks, Garbage
+from gateway.opcua.publish_request import publish_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from asyncua.crypto.security_policies import SecurityPolicy
 
 _to_binary: Callable[..., bytes] = uatcp_to_binary  # its annotation of the kind of message is not what it takes
-_SHORTEST_BUFFER = 1_024  # of a server; 8,192 but for ECC (OPC 10000-6, 7.1.2.3)
 
 
-class _Limits(TransportLimits):
-    """What we take stays as our Hello said; the library would take whatever the server's Acknowledge says."""
+class Answer(asyncio.Future[Buffer]):
+    """An answer that may come at any time. `tell` is called as it comes, not one turn of the loop later."""
 
-    def update_client_limits(self, msg: ua.Acknowledge) -> None:
-        if msg.ReceiveBufferSize < _SHORTEST_BUFFER:
-            raise Garbage(f"says that it takes chunks of {msg.ReceiveBufferSize} bytes at most")
-        self.max_send_buffer = min(self.max_send_buffer, msg.ReceiveBufferSize)
+    def __init__(self, tell: Callable[[Answer], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def set_result(self, result: Buffer) -> None:
+        """It is here."""
+        super().set_result(result)
+        self._tell(self)
+
+    def set_exception(self, exception: type | BaseException) -> None:
+        """It will never come; whoever is told reads why."""
+        super().set_exception(exception)
+        self.exception()  # only marked as seen: it is met where the answer is read
+        self._tell(self)
 
 
 class Link(UASocketProtocol):
     """One TCP connection. Everything that waits on it gets the reason when it breaks."""
 
     def __init__(self, timeout: float, security_policy: SecurityPolicy) -> None:
-        limits = _Limits(CHUNK_BYTES, 65_535, MESSAGE_CHUNKS, MESSAGE_BYTES)
-        super().__init__(timeout, security_policy, limits)
+        super().__init__(timeout, security_policy)
+        self._connection: Channel = Channel(security_policy)
         self._chunks = Chunks()
         self._broken: Exception | None = None
 
@@ -52,27 +63,19 @@ class Link(UASocketProtocol):
             return
         try:
             for chunk in self._chunks.cut(data):
-                self._take(Buffer(chunk))
+                self._take(chunk)
         except (Garbage, ua.UaStatusCodeError) as error:
             self._end(error)
         except Exception as error:  # noqa: BLE001 - on bytes that make no sense the library raises anything
             self._end(Garbage(f"sends what cannot be understood: {type(error).__name__}: {error}"))
 
-    def _take(self, chunk: Buffer) -> None:
-        header: Any = header_from_binary(chunk)
-        message = self._received(header, chunk)
-        if header.MessageType == ua.MessageType.SecureOpen:
+    def _take(self, chunk: bytes) -> None:
+        message = self._connection.received(chunk)
+        if chunk.startswith(ua.MessageType.SecureOpen):
             self._channel_is_open(message)
         if isinstance(message, ua.ErrorMessage):
             raise _refusal(message)
         self._process_received_message(message)
-
-    def _received(self, header: ua.Header, chunk: Buffer) -> Any:  # noqa: ANN401 - a message of the library
-        """The message that the chunk completes; None if it does not."""
-        try:
-            return self._connection.receive_from_header_and_body(header, chunk)
-        except ua.UaStatusCodeError as error:  # it means our own limits
-            raise Garbage(f"sends a message of more than {MESSAGE_BYTES:,} bytes") from error
 
     def _channel_is_open(self, message: Any) -> None:  # noqa: ANN401
         asked = self._open_secure_channel_exchange
@@ -100,9 +103,18 @@ class Link(UASocketProtocol):
         future: asyncio.Future[Any] = super()._send_request(*arguments, **options)
         return future
 
-    def post(self, request: Any) -> asyncio.Future[Any]:  # noqa: ANN401 - any request of the library
-        """Send a request that the server may answer whenever it likes; the answer is not looked at."""
-        return self._send_request(request, 0)
+    def publish(self, acknowledge: Sequence[tuple[int, int]], tell: Callable[[Answer], None]) -> Answer:
+        """Send a PublishRequest; the server answers when it has something to say. Subscription, sequence number."""
+        if self._broken is not None or self.transport is None:
+            raise self._broken or ConnectionError("the link is closed")
+        self._request_id += 1
+        self._request_handle += 1
+        request = publish_request(self.authentication_token, self._request_handle, time_ns(), acknowledge)
+        self.revolve_security_token()
+        message = self._connection.message_to_binary(request, request_id=self._request_id)
+        self._callbackmap[self._request_id] = answer = Answer(tell)
+        self.transport.write(message)
+        return answer
 
     async def send_hello(self, url: str, max_messagesize: int = 0, max_chunkcount: int = 0) -> ua.Acknowledge:  # noqa: ARG002 - as the library's
         """Say Hello with the limits of this module, whatever the client's are."""

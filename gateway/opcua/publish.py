@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 from asyncua import ua
@@ -32,17 +33,14 @@ from gateway.store.record import INDEX_BITS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from asyncua.common.utils import Buffer
-
     from gateway.opcua.decode import Part
     from gateway.opcua.events import EventReader, Told
     from gateway.opcua.intake import Intake
+    from gateway.opcua.link import Answer
     from gateway.opcua.marks import Marks
     from gateway.opcua.session import Session
     from gateway.opcua.subscription import Subscription, Subscriptions
     from gateway.status import SourceStatus
-
-_Answer: TypeAlias = "asyncio.Future[Buffer]"
 
 MOST_IN_FLIGHT = 30
 """PublishRequests at the server; many servers allow 20 to 100 a session, and those that allow fewer say so."""
@@ -101,22 +99,25 @@ class Publisher:
         self._round_trips: deque[float] = deque(maxlen=3)  # as last measured; one alone may be our own slowness
         self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
         self._stall = Stall()
-        self._asked: set[_Answer] = set()
-        self._answered: asyncio.Queue[_Answer] = asyncio.Queue()
+        self._asked: set[Answer] = set()
+        self._answered: list[Answer] = []
+        self._called = asyncio.Event()  # there are answers, or somebody may have been silent for too long
         self._acknowledge: list[tuple[int, int]] = []
         self._taking = asyncio.Lock()  # held while values are on their way into the journal: they stay in order
         self.has_heard = False  # a message of one of the subscriptions
 
     async def run(self) -> NoReturn:
         """Publish until it fails: NotConnected, SessionLost, SubscriptionLost or ServiceFault."""
-        watching = asyncio.ensure_future(self._stall.watch())
+        watching = asyncio.ensure_future(self._stall.watch(self._look))
         try:
             for subscription in list(self._subscriptions.by_id.values()):
                 await self._catch_up(subscription)
             self._listening = monotonic()
             while True:
                 self._ask()
-                await self._take(await self._answers())
+                await self._called.wait()
+                if answers := self._answers():
+                    await self._take(answers)
                 self._require_life()
         finally:
             watching.cancel()
@@ -141,32 +142,27 @@ class Publisher:
         self._depth = min(in_flight(self._subscriptions.by_id.values(), round_trip_s), self._allowed)
         while len(self._asked) < self._depth:
             acknowledge, self._acknowledge = self._acknowledge, []
-            answer = self._session.publish(acknowledge)
-            self._asked.add(answer)
-            answer.add_done_callback(self._done)
+            self._asked.add(self._session.publish(acknowledge, self._tell))
 
-    def _done(self, answer: _Answer) -> None:
-        if not answer.cancelled():
-            answer.exception()  # it is met where the answer is read; here it is only marked as seen
-            self._answered.put_nowait(answer)
+    def _tell(self, answer: Answer) -> None:
+        self._answered.append(answer)
+        self._called.set()
 
-    async def _answers(self) -> list[_Answer]:
-        """All answers that are here, at least one. NoAnswer or SubscriptionLost when there is silence for too long."""
-        answers: list[_Answer] = []
-        while not answers:
-            try:
-                async with asyncio.timeout(max(0.0, self._deadline() - monotonic())):
-                    answers.append(await self._answered.get())
-            except TimeoutError:
-                self._require_life()
-        while not self._answered.empty():
-            answers.append(self._answered.get_nowait())
+    def _look(self) -> None:
+        """Call run() when one of the subscriptions should have said something."""
+        if self._deadline() <= monotonic():
+            self._called.set()
+
+    def _answers(self) -> list[Answer]:
+        """All answers that are here."""
+        self._called.clear()
+        answers, self._answered = self._answered, []
         self._asked.difference_update(answers)
         return answers
 
     def _deadline(self) -> float:
         """When the first of the subscriptions must have said something, on the monotonic clock."""
-        return min(self._due(one) for one in self._subscriptions.by_id.values())
+        return min((self._due(one) for one in self._subscriptions.by_id.values()), default=inf)
 
     def _due(self, one: Subscription) -> float:
         """When its silence means something: what came while we stood still is to be read first."""
@@ -183,7 +179,7 @@ class Publisher:
             raise SubscriptionLost(f"{len(silent)} of the subscriptions were silent for {longest:.1f} s")
         raise NoAnswer(f"{self._session.url} was silent for {longest:.1f} s, not even a keep-alive came")
 
-    async def _take(self, answers: list[_Answer]) -> None:
+    async def _take(self, answers: list[Answer]) -> None:
         async with self._taking:
             batch = _Batch(received=time_ns())
             for answer in answers:
@@ -237,7 +233,7 @@ class Publisher:
         newest_of = ((here[i], number) for i, number in batch.newest.items() if i in here)
         return {one.token: number for one, number in newest_of if number != one.last}
 
-    def _read(self, answer: _Answer) -> Published | None:
+    def _read(self, answer: Answer) -> Published | None:
         """The answer cut; None where it says nothing of importance."""
         try:
             with translated(self._session.url):

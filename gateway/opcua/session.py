@@ -23,9 +23,10 @@ from gateway.opcua.pki import APPLICATION_NAME, PRODUCT_URI, application_uri, ow
 from gateway.opcua.trust import TrustFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from gateway.opcua.link import Answer
     from gateway.opcua.settings import SourceSettings
 
 _NO_POLICY = "http://opcfoundation.org/UA/SecurityPolicy#None"
@@ -233,18 +234,13 @@ class Session:
             answer = await self._client.link.send_request(request, timeout_s)
             return answer.read(len(answer))
 
-    def publish(self, acknowledge: Iterable[tuple[int, int]]) -> asyncio.Future[Buffer]:
+    def publish(self, acknowledge: Sequence[tuple[int, int]], tell: Callable[[Answer], None]) -> Answer:
         """Ask for the next message, say which ones are stored: subscription, sequence number. NotConnected.
 
-        The answer comes when the server has something to say; what it raises is not translated.
+        `tell` is called when the server has something to say; what the answer raises is not translated.
         """
-        request = ua.PublishRequest()
-        request.Parameters.SubscriptionAcknowledgements = [
-            ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=sequence)
-            for subscription, sequence in acknowledge
-        ]
         with translated(self.url):
-            return self._client.link.post(request)
+            return self._client.link.publish(acknowledge, tell)
 
     async def create_subscription(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         """Create a subscription. The library's own call would start its publish loop too."""

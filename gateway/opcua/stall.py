@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TICK_S = 0.25
 _STALL_S = 1.0  # what the loop may be late; silence is allowed a larger margin
@@ -27,8 +30,8 @@ class Stall:
         now = monotonic()
         return now if now - self._ticked > _TICK_S + _STALL_S else self._over
 
-    async def watch(self) -> NoReturn:
-        """Look at the clock, for ever."""
+    async def watch(self, look: Callable[[], None]) -> NoReturn:
+        """Look at the clock, for ever, and have others look at it."""
         self._ticked = monotonic()
         while True:
             await asyncio.sleep(_TICK_S)
@@ -36,3 +39,4 @@ class Stall:
             if self._over != before:
                 _log.warning("the gateway itself stood still", for_s=round(self._over - self._ticked, 1))
             self._ticked = monotonic()
+            look()

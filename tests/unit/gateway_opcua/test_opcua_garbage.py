@@ -184,7 +184,7 @@ async def test_nonsense_ends_the_connection_with_a_reason_and_nothing_else(
     server: Plant, hall: Hall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[bytes, Spoil, str]
 ) -> None:
     kind, spoil, words = case
-    monkeypatch.setattr("gateway.opcua.link.MESSAGE_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr("gateway.opcua.channel.MESSAGE_BYTES", 4 * MEGABYTE)
     await hall.add("Speed")
     quick = {"keepalive_s": 0.4, "timeout_s": 1.5 if "silent" in words else 30}
     async with (
