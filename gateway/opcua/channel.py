@@ -1,4 +1,4 @@
-"""The library's secure channel with limits that stay ours, and chunks without security read in one go."""
+"""The library's secure channel with limits that stay ours, and chunks without security read and written in one go."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from asyncua.ua.ua_binary import header_from_binary
 from gateway.opcua.chunks import CHUNK_BYTES, MESSAGE_BYTES, MESSAGE_CHUNKS, Garbage
 
 _SHORTEST_BUFFER = 1_024  # of a server; 8,192 but for ECC (OPC 10000-6, 7.1.2.3)
+_LAST = 0xFFFF_FFFF
 _HEADERS = Struct("<3scIIIII")  # kind, part, size, channel, token, sequence number, request (OPC 10000-6, 6.7.2)
 
 
@@ -27,7 +28,7 @@ class _Limits(TransportLimits):
 
 
 class Channel(SecureConnection):
-    """Every check is the library's, as are sequence numbers, tokens, signatures and encryption."""
+    """Checks, tokens, signatures and encryption are the library's, and so are all chunks with security."""
 
     def __init__(self, security_policy: SecurityPolicy) -> None:
         super().__init__(security_policy, _Limits(CHUNK_BYTES, 65_535, MESSAGE_CHUNKS, MESSAGE_BYTES))
@@ -35,17 +36,30 @@ class Channel(SecureConnection):
     def received(self, chunk: bytes) -> Any:  # noqa: ANN401 - a message of the library
         """The message that the chunk completes; None if it does not."""
         try:
-            if chunk.startswith(ua.MessageType.SecureMessage) and isinstance(self.security_policy, SecurityPolicyNone):
+            if self._is_plain and chunk.startswith(ua.MessageType.SecureMessage):
                 return self._receive(self._plain(chunk))
             buffer = Buffer(chunk)
             return self.receive_from_header_and_body(header_from_binary(buffer), buffer)
         except ua.UaStatusCodeError as error:  # it means our own limits
             raise Garbage(f"sends a message of more than {MESSAGE_BYTES:,} bytes") from error
 
-    def _plain(self, chunk: bytes) -> MessageChunk:
-        """What the library makes of a chunk without security, a field at a time."""
+    @property
+    def _is_plain(self) -> bool:
+        return isinstance(self.security_policy, SecurityPolicyNone)
+
+    def request(self, body: bytes, request_id: int) -> bytes:
+        """The chunks of a request."""
+        size, token = _HEADERS.size + len(body), self.security_token
+        if not self._is_plain or size > self._limits.max_send_buffer:
+            return self.message_to_binary(body, request_id=request_id)
+        self._sequence_number = self._sequence_number % _LAST + 1
+        headers = (b"MSG", b"F", size, token.ChannelId, token.TokenId, self._sequence_number, request_id)
+        return _HEADERS.pack(*headers) + body
+
+    def _plain(self, chunk: bytes) -> Any:  # noqa: ANN401 - a chunk of the library
+        """What the library makes of a chunk without security, field by field."""
         kind, part, size, channel, token, sequence, request = _HEADERS.unpack_from(chunk)
-        read = MessageChunk(self.security_policy.symmetric_cryptography, chunk[_HEADERS.size :], kind, part)
+        read: Any = MessageChunk(self.security_policy.symmetric_cryptography, chunk[_HEADERS.size :], kind, part)
         read.MessageHeader.packet_size, read.MessageHeader.ChannelId = size, channel
         read.SecurityHeader = ua.SymmetricAlgorithmHeader(token)
         read.SequenceHeader = ua.SequenceHeader(sequence, request)

@@ -97,8 +97,8 @@ def _statuses(rows: NDArray[np.void]) -> NDArray[np.uint32]:
 def _times(rows: NDArray[np.void], received: int) -> NDArray[np.int64]:
     """The best timestamp of each row. A timestamp of 0 means that there is none."""
     names = rows.dtype.names or ()
-    if "source" in names and rows["source"].min() > 0:
-        return nanoseconds(rows["source"])
+    if "source" in names and (plain := _plain_nanoseconds(rows["source"])) is not None:
+        return plain
     time = np.full(len(rows), received, np.int64)
     for name in ("server", "source"):
         if name in names:
@@ -108,9 +108,15 @@ def _times(rows: NDArray[np.void], received: int) -> NDArray[np.int64]:
 
 def nanoseconds(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Unix nanoseconds of OPC UA DateTimes, kept within int64 (years 1677 to 2262)."""
+    plain = _plain_nanoseconds(ticks)
+    return plain if plain is not None else (np.clip(ticks, MIN_TICKS, MAX_TICKS) - np.int64(EPOCH_TICKS)) * 100
+
+
+def _plain_nanoseconds(ticks: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The same where all are in the years 1970 to 2262, as they usually are, and so none is missing; else None."""
     moved = ticks - np.int64(EPOCH_TICKS)
-    if moved.max() > _SPAN or moved.min() < -_SPAN:
-        moved = np.clip(ticks, MIN_TICKS, MAX_TICKS) - np.int64(EPOCH_TICKS)
+    if moved.view(np.uint64).max() > _SPAN:  # what is negative is very large then
+        return None
     moved *= 100
     return moved
 

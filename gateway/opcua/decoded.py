@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.opcua.decode import Part, decode_data
 
@@ -14,16 +11,17 @@ if TYPE_CHECKING:
     from gateway.opcua.variant import Structures
 
 _REMEMBERED_BYTES: Final = 16 << 20
-_OBJECT_BYTES: Final = 80  # of a value that is a Python object, a guess
+_NUMBER_BYTES: Final = 32  # of a value in the arrays of a part, at most
+_OBJECT_BYTES: Final = _NUMBER_BYTES + 80  # of one that is a Python object, a guess
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
+class _Decoded(NamedTuple):
     body: bytes
     received: int
     types: Structures | None
     parts: tuple[Part, ...]
     suits_all: bool  # types: none of the values is a structure, or could be one
+    size: int  # bytes, about
 
     def answers(self, body: bytes, received: int, types: Structures | None) -> bool:
         """Whether decoding this anew would come to the same."""
@@ -45,16 +43,16 @@ class Memory:
             self._known.move_to_end(id(body))
             return known.parts
         parts = decode_data(body, received, types)
-        self._keep(_Decoded(body, received, types, parts, all(map(_suits_all, parts))))
+        size = len(body) + sum(map(_size, parts))
+        self._keep(_Decoded(body, received, types, parts, all(map(_suits_all, parts)), size))
         return parts
 
     def _keep(self, decoded: _Decoded) -> None:
         former = self._known.pop(id(decoded.body), None)
-        self.bytes -= _size(former) if former else 0
+        self.bytes += decoded.size - (former.size if former else 0)
         self._known[id(decoded.body)] = decoded
-        self.bytes += _size(decoded)
         while self.bytes > self._max_bytes:
-            self.bytes -= _size(self._known.popitem(last=False)[1])
+            self.bytes -= self._known.popitem(last=False)[1].size
 
 
 decoded: Final = Memory(_REMEMBERED_BYTES).parts
@@ -62,13 +60,8 @@ decoded: Final = Memory(_REMEMBERED_BYTES).parts
 
 
 def _suits_all(part: Part) -> bool:
-    return part.value.dtype != np.object_ or set(map(type, part.value)) == {str}
+    return not part.value.dtype.hasobject or set(map(type, part.value)) == {str}
 
 
-def _size(one: _Decoded) -> int:
-    return len(one.body) + sum(map(_part_size, one.parts))
-
-
-def _part_size(part: Part) -> int:
-    arrays = (part.index, part.tag, part.value, part.status, part.time)
-    return sum(array.nbytes for array in arrays) + _OBJECT_BYTES * len(part.index) * part.value.dtype.hasobject
+def _size(part: Part) -> int:
+    return len(part.index) * (_OBJECT_BYTES if part.value.dtype.hasobject else _NUMBER_BYTES)

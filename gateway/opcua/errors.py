@@ -5,17 +5,12 @@ from __future__ import annotations
 import errno
 import re
 import socket
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from asyncua import ua
 from asyncua.ua.status_codes import get_name_and_doc
 
 from gateway.contract import GatewayError, NotConnected
 from gateway.opcua.variant import Malformed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BAD = 0x8000_0000
 _SEVERITY_AND_CODE = 0xFFFF_0000
@@ -88,25 +83,35 @@ class SubscriptionLost(GatewayError):  # noqa: N818 - a state, named as users kn
     """The subscription is gone, or lost messages that nobody has any more: it must be made anew."""
 
 
-@contextmanager
-def translated(url: str) -> Iterator[None]:
-    """Turn what the library and the sockets raise into this gateway's errors.
+class translated:  # noqa: N801 - what is done within is translated
+    """Turn what the library and the sockets raise into this gateway's errors, as a context."""
 
-    On bytes that make no sense the library raises anything from struct.error to RecursionError: all of it means that
-    this link is of no use.
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, GatewayError):
+            raise _translation(self._url, error) from error
+
+
+def _translation(url: str, error: Exception) -> GatewayError:
+    """On bytes that make no sense the library raises anything from struct.error to RecursionError.
+
+    All of it means that this link is of no use.
     """
-    try:
-        yield
-    except GatewayError:
-        raise
-    except ua.UaStatusCodeError as error:
-        raise fault(error.code) from error
-    except TimeoutError as error:
-        raise NoAnswer(f"{url} does not answer") from error
-    except (OSError, ua.UaError, Malformed) as error:
-        raise NotConnected(f"{url}: {_cause(error)}") from error
-    except Exception as error:
-        raise NotConnected(f"{url} sends what cannot be understood: {type(error).__name__}: {error}") from error
+    match error:
+        case ua.UaStatusCodeError():
+            return fault(error.code)
+        case TimeoutError():
+            return NoAnswer(f"{url} does not answer")
+        case OSError() | ua.UaError() | Malformed():
+            return NotConnected(f"{url}: {_cause(error)}")
+    return NotConnected(f"{url} sends what cannot be understood: {type(error).__name__}: {error}")
 
 
 def _cause(error: Exception) -> str:

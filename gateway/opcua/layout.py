@@ -132,8 +132,8 @@ def uniform(body: bytes, n: int, head: int = NOTIFICATION_HEAD) -> NDArray[np.vo
     if layout is None or 4 + n * layout.itemsize > len(body):
         return None
     rows = np.frombuffer(body, layout, n, 4)
-    shape = rows["shape"]
-    return rows if (shape == shape[0]).all() else None
+    shapes = rows["shape"].tobytes()
+    return rows if shapes == shapes[: len(shapes) // n] * n else None
 
 
 def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD, types: Structures | None = None) -> Scan:

@@ -111,7 +111,7 @@ class Link(UASocketProtocol):
         self._request_handle += 1
         request = publish_request(self.authentication_token, self._request_handle, time_ns(), acknowledge)
         self.revolve_security_token()
-        message = self._connection.message_to_binary(request, request_id=self._request_id)
+        message = self._connection.request(request, self._request_id)
         self._callbackmap[self._request_id] = answer = Answer(tell)
         self.transport.write(message)
         return answer

@@ -59,20 +59,24 @@ class Marks:
 
     def knows(self, parts: Sequence[Part]) -> bool:
         """Whether all values belong to tags that were admitted: handles come from outside."""
-        size = len(self._known)
-        return all(p.tag.min() >= 0 and p.tag.max() < size and bool(self._known[p.tag].all()) for p in parts)
+        try:
+            return all(self._known[part.tag.view(np.uint32)].all() for part in parts)  # none counts from the end
+        except IndexError:
+            return False
 
     def note(self, parts: Iterable[Part], received: int) -> None:
         """Live values are in the journal: one assignment a column."""
         self.heard = max(self.heard, received)
         for part in parts:
-            self.last[part.tag] = part.time
-            self.status[part.tag] = part.status
+            tag = part.tag.astype(np.intp)  # as NumPy would with each line
+            self.last[tag] = part.time
+            self.status[tag] = part.status
             if self._unsure is not None:
-                self._unsure[part.tag] = False
-            new = self.first[part.tag] == 0
-            if new.any():
-                self.first[part.tag[new][::-1]] = part.time[new][::-1]
+                self._unsure[tag] = False
+            first = self.first[tag]
+            if not first.all():
+                new = first == 0
+                self.first[tag[new][::-1]] = part.time[new][::-1]
 
     def count_overflows(self, parts: Iterable[Part]) -> int:
         """Count the values that say that others before them were lost at the server; how many they are."""
@@ -157,4 +161,4 @@ class Marks:
 
 def have_overflow(parts: Iterable[Part]) -> bool:
     """Whether one of these values says that others before it were lost at the server."""
-    return any(bool(((part.status & OVERFLOW) == OVERFLOW).any()) for part in parts)
+    return any(part.status.max() >= OVERFLOW and ((part.status & OVERFLOW) == OVERFLOW).any() for part in parts)

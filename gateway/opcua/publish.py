@@ -331,13 +331,15 @@ class Publisher:
                 self._subscriptions.by_id[subscription].last = sequence
         if batch.newest or batch.parts:
             self._marks.note(batch.parts, batch.received)
-        self._events.remember(batch.events.values())
-        self._marks.note_events(told.time for told in batch.events.values())
+        if batch.events:
+            self._events.remember(batch.events.values())
+            self._marks.note_events(told.time for told in batch.events.values())
         self._acknowledge += batch.acknowledge
         values = sum(len(part.index) for part in batch.parts)
+        gaps = sum(draft.kind is Kind.GAP for draft in batch.drafts)
         self._status.values += values
-        self._status.notifications += sum(draft.kind is not Kind.GAP for draft in batch.drafts)
-        self._status.gaps += sum(draft.kind is Kind.GAP for draft in batch.drafts)
+        self._status.notifications += len(batch.drafts) - gaps
+        self._status.gaps += gaps
         self._status.events += len(batch.events)
         if batch.overflows:
             self._status.overflows += self._marks.count_overflows(batch.parts)

@@ -123,6 +123,11 @@ class Reader:
         if n > (len(self.data) - self.pos) // smallest:
             raise Malformed(f"{n} elements announced, {len(self.data) - self.pos} bytes there")
 
+    def uint32s(self) -> tuple[int, ...]:
+        """An array of UInt32; null is empty."""
+        n = self.count(4)
+        return struct.unpack(f"<{n}I", self.take(4 * n))
+
     def dimensions(self) -> list[int]:
         """The dimensions of a matrix. Malformed where these are more than anybody needs."""
         n = self.count(4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from gateway.opcua.errors import fault, is_bad
 from gateway.opcua.variant import Malformed, Reader, diagnostic_info, node_id
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from gateway.opcua.variant import Structures
 
 T = TypeVar("T")
+
+_FOUR_BYTES: Final = b"\x01\x00"
+"""How the id of a type of namespace 0 usually begins: that in four bytes, two of them its number."""
+
+_USUAL: Final = frozenset({bytes(12), bytes(5) + b"\xff" * 4 + bytes(3)})
+"""A ResponseHeader behind its time and handle: a good result, no diagnostics, no texts, nothing additional."""
+
+_USUAL_END: Final = 28
 
 
 class Body(IntEnum):
@@ -33,32 +41,27 @@ class Body(IntEnum):
     HISTORY_MODIFIED_DATA = 11227
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(NamedTuple):
     """One notification of a message: the id of its encoding and its body."""
 
     kind: int
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A NotificationMessage; without notifications it is a keep-alive and its number that of the next message."""
 
     sequence: int
-    published: int  # Unix ns, the server's clock
     notifications: tuple[Notification, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A PublishResponse."""
+class Published(NamedTuple):
+    """A PublishResponse. How the server took the acknowledgements changes nothing and is left out."""
 
     subscription: int
     available: tuple[int, ...]  # messages that the server keeps for Republish
     more: bool
     message: Message
-    results: tuple[int, ...]  # of the acknowledgements that the request carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,7 @@ class HistoryPage:
 def publish_response(data: bytes) -> Published:
     """Cut a PublishResponse. Raises ServiceFault, SessionLost or Malformed."""
     reader = _opened(data, Body.PUBLISH_RESPONSE)
-    subscription = reader.uint32()
-    available = tuple(_list(reader, Reader.uint32, 4))
-    more = reader.byte() != 0
-    message = _message(reader)
-    return Published(subscription, available, more, message, tuple(_list(reader, Reader.uint32, 4)))
+    return Published(reader.uint32(), reader.uint32s(), reader.byte() != 0, _message(reader))
 
 
 def republish_response(data: bytes) -> Message:
@@ -120,6 +119,8 @@ def historical_event_fields(
 
 def _opened(data: bytes, expected: Body) -> Reader:
     """A reader behind the ResponseHeader, when this is the expected answer and its result is not bad."""
+    if data.startswith(_FOUR_BYTES + expected.to_bytes(2, "little")) and data[16:_USUAL_END] in _USUAL:
+        return Reader(data, _USUAL_END)
     reader = Reader(data)
     kind = _encoding_id(reader)
     result = _header(reader)
@@ -142,9 +143,9 @@ def _header(reader: Reader) -> int:
 
 
 def _message(reader: Reader) -> Message:
-    sequence, published = reader.uint32(), reader.time()
-    bodies = _list(reader, _extension_object, 3)
-    return Message(sequence, published, tuple(Notification(kind, body) for kind, body in bodies))
+    sequence = reader.uint32()
+    reader.time()  # when it was published, by the server's clock
+    return Message(sequence, tuple(Notification(*_extension_object(reader)) for _ in range(reader.count(3))))
 
 
 def _page(reader: Reader) -> HistoryPage:
@@ -162,6 +163,9 @@ def _extension_object(reader: Reader) -> tuple[int, bytes]:
 
 def _encoding_id(reader: Reader) -> int:
     """The number of a type of namespace 0; 0 for anything else."""
+    if reader.data.startswith(_FOUR_BYTES, reader.pos):
+        reader.pos += len(_FOUR_BYTES)
+        return reader.uint16()
     text = node_id(reader)
     return int(text[2:]) if text.startswith("i=") else 0
 

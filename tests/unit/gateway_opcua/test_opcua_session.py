@@ -27,6 +27,7 @@ from gateway.opcua.pki import application_uri, own_certificate
 from gateway.opcua.repair import Ladder, Rung, rungs
 from gateway.opcua.session import Session
 from gateway.opcua.settings import SourceSettings
+from gateway.opcua.wire import publish_response
 from gateway.status import SourceStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -93,6 +94,23 @@ async def test_every_policy_connects_and_reads(
     assert session.namespaces.uris[0] == "http://opcfoundation.org/UA/"
     key = tmp_path / "pki" / "own.key.pem"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    await session.close()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_messages_come_over_plain_and_over_secure_channels(
+    plain: Plant, secured: tuple[Plant, Path], tmp_path: Path, secure: bool
+) -> None:
+    safe, certificate = secured
+    encrypted = settings(safe.url, policy="Basic256Sha256", server_certificate=str(certificate))
+    session = await Session.connect(encrypted if secure else open_to_all(plain.url), tmp_path / "pki")
+    wanted = ua.CreateSubscriptionParameters(
+        RequestedPublishingInterval=20, RequestedMaxKeepAliveCount=1, RequestedLifetimeCount=100, PublishingEnabled=True
+    )
+    subscription = (await session.create_subscription(wanted)).SubscriptionId
+    for _ in range(3):
+        answer = await session.publish([(subscription, 1)], lambda _: None)
+        assert publish_response(answer.read(len(answer))).subscription == subscription
     await session.close()
 
 
