@@ -1,4 +1,4 @@
-"""The library's secure channel with limits that stay ours, and chunks without security read and written in one go."""
+"""The library's secure channel with limits that stay ours, and a short way for messages that need no security."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from struct import Struct
 from typing import Any
 
 from asyncua import ua
-from asyncua.common.connection import MessageChunk, SecureConnection, TransportLimits
+from asyncua.common.connection import SecureConnection, TransportLimits
 from asyncua.common.utils import Buffer
 from asyncua.crypto.security_policies import SecurityPolicy, SecurityPolicyNone
 from asyncua.ua.ua_binary import header_from_binary
@@ -28,20 +28,10 @@ class _Limits(TransportLimits):
 
 
 class Channel(SecureConnection):
-    """Checks, tokens, signatures and encryption are the library's, and so are all chunks with security."""
+    """Tokens, signatures and encryption are the library's, and so are all chunks with security or anything odd."""
 
     def __init__(self, security_policy: SecurityPolicy) -> None:
         super().__init__(security_policy, _Limits(CHUNK_BYTES, 65_535, MESSAGE_CHUNKS, MESSAGE_BYTES))
-
-    def received(self, chunk: bytes) -> Any:  # noqa: ANN401 - a message of the library
-        """The message that the chunk completes; None if it does not."""
-        try:
-            if self._is_plain and chunk.startswith(ua.MessageType.SecureMessage):
-                return self._receive(self._plain(chunk))
-            buffer = Buffer(chunk)
-            return self.receive_from_header_and_body(header_from_binary(buffer), buffer)
-        except ua.UaStatusCodeError as error:  # it means our own limits
-            raise Garbage(f"sends a message of more than {MESSAGE_BYTES:,} bytes") from error
 
     @property
     def _is_plain(self) -> bool:
@@ -56,12 +46,23 @@ class Channel(SecureConnection):
         headers = (b"MSG", b"F", size, token.ChannelId, token.TokenId, self._sequence_number, request_id)
         return _HEADERS.pack(*headers) + body
 
-    def _plain(self, chunk: bytes) -> Any:  # noqa: ANN401 - a chunk of the library
-        """What the library makes of a chunk without security, field by field."""
-        kind, part, size, channel, token, sequence, request = _HEADERS.unpack_from(chunk)
-        read: Any = MessageChunk(self.security_policy.symmetric_cryptography, chunk[_HEADERS.size :], kind, part)
-        read.MessageHeader.packet_size, read.MessageHeader.ChannelId = size, channel
-        read.SecurityHeader = ua.SymmetricAlgorithmHeader(token)
-        read.SequenceHeader = ua.SequenceHeader(sequence, request)
-        self._check_sym_header(read.SecurityHeader)
-        return read
+    def answer(self, chunk: bytes) -> tuple[int, Buffer] | None:
+        """The request and the body, where a chunk is a whole message without security and in every way what is due.
+
+        None for all others: received() takes them, or says what is wrong.
+        """
+        if not self._is_plain or self._incoming_parts or len(chunk) <= _HEADERS.size:
+            return None
+        *headers, request_id = _HEADERS.unpack_from(chunk)
+        token, sequence = self.security_token, (self._peer_sequence_number or 0) + 1
+        if headers != [b"MSG", b"F", len(chunk), token.ChannelId, token.TokenId, sequence]:
+            return None
+        self._peer_sequence_number = sequence
+        return request_id, Buffer(chunk, _HEADERS.size)
+
+    def received(self, chunk: Buffer) -> Any:  # noqa: ANN401 - a message of the library
+        """The message that any chunk completes; None if it does not."""
+        try:
+            return self.receive_from_header_and_body(header_from_binary(chunk), chunk)
+        except ua.UaStatusCodeError as error:  # it means our own limits
+            raise Garbage(f"sends a message of more than {MESSAGE_BYTES:,} bytes") from error

@@ -70,7 +70,11 @@ class Link(UASocketProtocol):
             self._end(Garbage(f"sends what cannot be understood: {type(error).__name__}: {error}"))
 
     def _take(self, chunk: bytes) -> None:
-        message = self._connection.received(chunk)
+        answer = self._connection.answer(chunk)
+        if answer is not None:
+            self._call_callback(*answer)
+            return
+        message = self._connection.received(Buffer(chunk))
         if chunk.startswith(ua.MessageType.SecureOpen):
             self._channel_is_open(message)
         if isinstance(message, ua.ErrorMessage):

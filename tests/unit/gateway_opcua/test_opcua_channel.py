@@ -101,21 +101,27 @@ CHUNKS = st.builds(
 )
 
 
-def outcome(receive: Callable[[bytes], Any], data: bytes) -> tuple[object, ...]:
+def outcome(receive: Callable[..., object], connection: SecureConnection, data: bytes) -> object:
     """What becomes of a chunk."""
     try:
-        message = receive(data)
+        return receive(connection, data)
     except Exception as error:  # noqa: BLE001 - the library raises anything
         return (type(error), str(error))
-    return () if message is None else (message.request_id(), bytes(message.body()))
 
 
-def by_the_library(connection: SecureConnection) -> Callable[[bytes], Any]:
-    def receive(data: bytes) -> Any:
-        buffer = Buffer(data)
-        return connection.receive_from_header_and_body(header_from_binary(buffer), buffer)
+def received(channel: Channel, data: bytes) -> tuple[int, bytes] | None:
+    """What a chunk completes."""
+    answer = channel.answer(data)
+    if answer is not None:
+        return answer[0], bytes(answer[1])
+    message = channel.received(Buffer(data))
+    return None if message is None else (message.request_id(), bytes(message.body()))
 
-    return receive
+
+def by_the_library(connection: SecureConnection, data: bytes) -> tuple[int, bytes] | None:
+    buffer = Buffer(data)
+    message = connection.receive_from_header_and_body(header_from_binary(buffer), buffer)
+    return None if message is None else (message.request_id(), bytes(message.body()))
 
 
 @given(st.lists(CHUNKS, min_size=1, max_size=5))
@@ -125,23 +131,23 @@ def test_whatever_comes_is_taken_or_refused_as_the_library_would(chunks: list[by
         connection.next_security_token, connection.prev_security_token = token(4), token(2)
         connection._allow_prev_token = True
     for one in chunks:
-        assert outcome(channel.received, one) == outcome(by_the_library(library), one)
+        assert outcome(received, channel, one) == outcome(by_the_library, library, one)
     assert channel.security_token.TokenId == library.security_token.TokenId
 
 
 def test_a_message_in_many_chunks_is_whole() -> None:
     library, channel = librarys(last_sent=40), ours()
     body = bytes(range(256)) * 400
-    found = [channel.received(one) for one in Chunks().cut(library.message_to_binary(body, request_id=5))]
-    assert found[:-1] == [None] * (len(found) - 1)
-    assert (found[-1].request_id(), bytes(found[-1].body())) == (5, body)
+    found = [received(channel, one) for one in Chunks().cut(library.message_to_binary(body, request_id=5))]
+    assert found == [*[None] * (len(found) - 1), (5, body)]
 
 
 def test_a_message_beyond_our_limit_is_garbage() -> None:
     channel = ours()
     channel._limits.max_message_size = 1_000
+    assert received(channel, chunk(b"C", 7, 3, 41, 1, bytes(600))) is None
     with pytest.raises(Garbage, match="a message of more than"):
-        channel.received(chunk(b"F", 7, 3, 41, 1, bytes(1_001)))
+        received(channel, chunk(b"F", 7, 3, 42, 1, bytes(600)))
 
 
 class Wire(asyncio.Transport):
@@ -168,8 +174,8 @@ def linked() -> tuple[Link, Wire]:
 def requests(wire: Wire) -> list[ua.PublishRequest]:
     library = opened(librarys(), 0)
     library._peer_sequence_number = 0
-    messages = (by_the_library(library)(one) for one in wire.written)
-    return [struct_from_binary(ua.PublishRequest, message.body()) for message in messages]
+    found = (by_the_library(library, one) for one in wire.written)
+    return [struct_from_binary(ua.PublishRequest, Buffer(message[1])) for message in found if message]
 
 
 async def test_requests_are_of_the_session_that_there_is_now() -> None:

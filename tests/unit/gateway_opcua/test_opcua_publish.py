@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 from asyncua import ua
-from asyncua.ua.ua_binary import struct_to_binary
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from hypothesis import given
 from hypothesis import strategies as st
 from support_publishing import END, ID, Rig, Script, data_change, fault, published
@@ -203,6 +204,20 @@ def test_any_answer_is_read_or_refused(data: bytes) -> None:
             read(data)
         except (GatewayError, ValueError):
             continue
+
+
+@pytest.mark.parametrize("texts", [None, [], ["one", None]])
+@pytest.mark.parametrize("diagnostics", [ua.DiagnosticInfo(), ua.DiagnosticInfo(AdditionalInfo="odd")])
+@pytest.mark.parametrize("more", [ua.ExtensionObject(), ua.ExtensionObject(ua.NodeId(5, 2), b"more")])
+def test_what_else_an_answer_says_of_itself_is_passed_over(
+    texts: list[str] | None, diagnostics: ua.DiagnosticInfo, more: ua.ExtensionObject
+) -> None:
+    response = struct_from_binary(ua.PublishResponse, Buffer(published(5, 1.0, available=(5,))))
+    header = response.ResponseHeader
+    header.StringTable, header.ServiceDiagnostics, header.AdditionalHeader = texts, diagnostics, more
+    cut = publish_response(struct_to_binary(response))
+    assert (cut.subscription, cut.available, cut.message.sequence) == (ID, (5,), 5)
+    assert [one.kind for one in cut.message.notifications] == [Body.DATA_CHANGE]
 
 
 def test_bodies_are_cut_as_they_lie() -> None:
