@@ -35,12 +35,12 @@ class Message:
         return len(self.payload) + len(self.topic.encode()) + _PACKET_HEAD
 
 
-def packet(message: Message, *, properties: bool) -> bytes:
-    """A message of QoS 0 as it goes over the wire; MQTT 5 wants (no) properties, 3.1.1 knows none (3.3 of both)."""
+def packet(message: Message, number: int, *, properties: bool) -> bytes:
+    """A message as it goes over the wire (3.3 of both versions): QoS 1 with its number, MQTT 5 with (no) properties."""
     name = message.topic.encode()
-    between = b"\0" if properties else b""
+    between = (number.to_bytes(2, "big") if message.qos else b"") + (b"\0" if properties else b"")
     length = 2 + len(name) + len(between) + len(message.payload)
-    head = b"\x31" if message.retain else b"\x30"
+    head = bytes((0x30 | message.qos << 1 | message.retain,))
     return b"".join((head, varint(length), len(name).to_bytes(2, "big"), name, between, message.payload))
 
 

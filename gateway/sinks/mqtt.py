@@ -63,16 +63,15 @@ class Connection:
         """Subscribe with QoS 1; returns when the broker agreed. Raises NotConnected, also where it refused."""
         await self._live().subscribe(topics)
 
-    async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
+    async def publish(self, messages: Iterable[Message], *, fenced: bool = False) -> dict[int, str]:
         """Send all, in order, and wait until the broker has confirmed those of QoS 1. Raises NotConnected.
 
-        Returns the reason by index of the messages that the broker refused for good (MQTT 5 only).
+        `fenced`: wait until it has read those of QoS 0, too; a message whose confirmation proves it is sent behind
+        them, as a broker handles a connection's packets in order. Returns the reason by index of the messages that the
+        broker refused for good (MQTT 5 only).
         """
-        return await self._live().publish(messages)
-
-    async def fence(self) -> None:
-        """Return when the broker has read everything sent before: it handles a connection's packets in order."""
-        await self.publish([Message(self._broker.fence_topic, self._client_id.encode(), qos=1)])
+        fence = Message(self._broker.fence_topic, self._client_id.encode(), qos=1) if fenced else None
+        return await self._live().publish(messages, fence)
 
     async def close(self, *farewell: Message, with_will: bool = False) -> None:
         """Say good-bye and disconnect. `with_will`: an MQTT 5 broker is asked to publish the will in place of it."""

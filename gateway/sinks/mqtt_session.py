@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
-from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -18,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.contract import NotConnected
 from gateway.sinks.broker import BrokerSettings, refusal, unreachable
 from gateway.sinks.message import Message, packet
+from gateway.sinks.waiting import within
 from gateway.thread import in_thread
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ VERSIONS: dict[str | int, tuple[MQTTProtocolVersion, ...]] = {
 
 _UNSUPPORTED_VERSION = 0x84
 _WINDOW = 100  # unconfirmed QoS 1 messages on the way; a broker that wants fewer says so (Receive Maximum)
+_NUMBERS = 65535  # of messages of QoS 1, from 1 (MQTT 5, 2.2.1)
+_FENCE = -1  # its index
+_AWAITED = MQTTMessage()  # stands for every message whose confirmation Paho shall report
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-_TURN = 64  # QoS 0 messages between two turns of the event loop
+_TURN = 64  # messages between two turns of the event loop
 _FAREWELL_S = 2.0  # for the last words and the DISCONNECT
 
 
@@ -68,7 +72,8 @@ class Session:
         self._subscribed: asyncio.Future[list[ReasonCode]] | None = None
         self._unconfirmed: dict[int, int] = {}  # packet id -> index of the message in this call
         self._refused: dict[int, str] = {}
-        self._together: list[bytes] = []  # packets of QoS 0 that leave in one write
+        self._number = 0  # of the last message of QoS 1
+        self._together: list[bytes] = []  # packets that leave in one write
         self._enough = 0  # unconfirmed messages at which the sender goes on
         self._wake: asyncio.Future[None] | None = None
         self._window = _WINDOW
@@ -113,7 +118,7 @@ class Session:
 
     async def _until_accepted(self, patience_s: float) -> None:
         try:
-            await asyncio.wait_for(self._accepted, patience_s)
+            await within(patience_s, self._accepted)
         except TimeoutError as error:
             reason = f"the broker {self._broker.address} did not answer the CONNECT within {patience_s:g} s"
             raise UnsupportedVersion(reason, certain=False) from error
@@ -159,10 +164,7 @@ class Session:
         self._loop.remove_reader(sock)
 
     def _on_want_write(self, _client: Client, _data: object, sock: SocketLike) -> None:
-        """Write what is queued in one turn together; only what the socket does not take then waits for it."""
-        self._loop.call_soon(self._flush, sock)
-
-    def _flush(self, sock: SocketLike) -> None:
+        """Write at once; only what the socket does not take then waits for it."""
         self._client.loop_write()
         if self._client.socket() is sock and self._client.want_write():
             self._loop.add_writer(sock, self._client.loop_write)
@@ -181,48 +183,52 @@ class Session:
         self._subscribed = self._loop.create_future()
         self._client.subscribe([(topic, 1) for topic in topics])
         try:
-            answers = await asyncio.wait_for(self._subscribed, self._broker.timeout_s)
+            answers = await within(self._broker.timeout_s, self._subscribed)
         except TimeoutError as error:
             raise self._silent() from error
         for topic, answer in zip(topics, answers, strict=False):
             if answer.is_failure:
                 raise NotConnected(f"the broker {self._broker.address} does not let us subscribe {topic!r}: {answer}")
 
-    async def publish(self, messages: Iterable[Message]) -> dict[int, str]:
-        """See mqtt.Connection.publish()."""
+    async def publish(self, messages: Iterable[Message], fence: Message | None = None) -> dict[int, str]:
+        """See mqtt.Connection.publish(). The fence leaves behind the messages; that it is refused is no matter."""
         self._unconfirmed, self._refused, self._together = {}, {}, []
         for index, message in enumerate(messages):
-            self._send(index, message)
+            self._add(index, message)
             if len(self._unconfirmed) >= self._window:
-                await self._until(self._window - 1)
+                self._write()
+                await self._until(self._window // 2)
             elif index % _TURN == _TURN - 1:
                 self._write()
                 await asyncio.sleep(0)
+        if fence is not None:
+            self._add(_FENCE, fence)
         self._write()
         await self._until(0)
+        self._refused.pop(_FENCE, None)
         return self._refused
 
-    def _send(self, index: int, message: Message) -> None:
+    def _add(self, index: int, message: Message) -> None:
         if message.size > self.max_bytes:
             self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self.max_bytes})"
             return
-        if not message.qos:
-            self._together.append(packet(message, properties=self._with_properties))
-            return
-        self._write()
-        sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise self._gone()
-        self._unconfirmed[sent.mid] = index
+        if message.qos:
+            self._number = self._number % _NUMBERS + 1
+            self._unconfirmed[self._number] = index
+            self._client._out_messages[self._number] = _AWAITED  # noqa: SLF001
+        self._together.append(packet(message, self._number, properties=self._with_properties))
 
     def _write(self) -> None:
-        """Queue the packets of QoS 0 as one: Paho's publish() costs 50 µs a message, and a system call each."""
+        """Hand over the packets as one: Paho's publish() costs 50 µs a message, and a system call each.
+
+        Of QoS 1 in name, whatever they are, so that Paho reports confirmations alone, not what it has written.
+        """
         if not self._together:
             return
         if self._client.socket() is None:
             raise self._gone()
         packets, self._together = b"".join(self._together), []
-        self._client._packet_queue(MessageType.PUBLISH, packets, 0, 0, MQTTMessageInfo(0))  # noqa: SLF001
+        self._client._packet_queue(MessageType.PUBLISH, packets, 0, 1)  # noqa: SLF001
 
     def _gone(self) -> NotConnected:
         return self.lost or NotConnected(f"the connection to the broker {self._broker.address} is gone")
@@ -235,7 +241,7 @@ class Session:
             return
         self._enough, self._wake = enough, self._loop.create_future()
         try:
-            await asyncio.wait_for(self._wake, self._broker.timeout_s)
+            await within(self._broker.timeout_s, self._wake)
         except TimeoutError as error:
             raise self._silent() from error
 
@@ -315,7 +321,7 @@ class Session:
         self, _client: Client, _data: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
         index = self._unconfirmed.pop(mid, None)
-        if index is None:  # QoS 0, or of an earlier call that was cancelled
+        if index is None:  # of an earlier call that was cancelled
             return
         if reason.is_failure:
             self._refused[index] = getattr(properties, "ReasonString", "") or str(reason)

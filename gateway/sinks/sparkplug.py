@@ -113,8 +113,7 @@ class Sparkplug:
         if births_due or len(self._table) > self._announced:  # values of tags that their server no longer has
             await self._announce()
         oversized: list[int] = []
-        await self._connection.publish(self._data(batch, send, oversized))
-        await self._connection.fence()
+        await self._connection.publish(self._data(batch, send, oversized), fenced=True)
         if oversized:
             limit = self._connection.largest
             raise Rejected(oversized, f"the message has more bytes than the broker takes ({limit})")
@@ -163,8 +162,7 @@ class Sparkplug:
         by_device = sorted(self._table.rows(), key=lambda definition: (definition.device, definition.tag.id))
         for device, definitions in groupby(by_device, key=lambda definition: definition.device):
             messages.append(self._message("DBIRTH", await self._device_metrics(list(definitions)), device))
-        refused = await self._connection.publish(messages)
-        await self._connection.fence()
+        refused = await self._connection.publish(messages, fenced=True)
         if refused:
             index, reason = next(iter(refused.items()))
             self._connection.drop()

@@ -116,10 +116,6 @@ async def measured(kind: Kind, size: int, folder: Path, connection: Connection, 
     lines = stages.lines()
     messages = [Message(f"bench/{data.device}", data.metrics) for data in stages.metrics()]
 
-    async def send() -> None:
-        await connection.publish(messages)
-        await connection.fence()
-
     acts: dict[str, Callable[[], object | Awaitable[object]]] = {
         "receive": stages.receive,
         "decode": lambda: decode_data(stages.body, 1),
@@ -128,7 +124,7 @@ async def measured(kind: Kind, size: int, folder: Path, connection: Connection, 
         "line protocol": stages.lines,
         "HTTP": lambda: poster.post(lines),
         "Sparkplug": stages.metrics,
-        "MQTT": send,
+        "MQTT": lambda: connection.publish(messages, fenced=True),
     }
     found = {name: await cost_us(act, size) for name, act in acts.items()}
     await journal.close()

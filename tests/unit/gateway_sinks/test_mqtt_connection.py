@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from paho.mqtt.client import Client
 from support_broker import ScriptedBroker
 from support_mqtt import HANGS_S, WILL, connection
 
@@ -23,11 +24,52 @@ async def test_messages_arrive_in_order_with_qos_and_retain(broker: ScriptedBrok
     link = connection(broker, protocol=protocol)
     await link.open(WILL)
     sent = [Message(f"t/{i}", b"%d" % i * (i % 50), qos=i // 7 % 2, retain=i % 3 == 0) for i in range(300)]
-    assert await link.publish(sent) == {}
-    await link.fence()
+    assert await link.publish(sent, fenced=True) == {}
     seen = [(m.topic, m.payload, m.qos, m.retain) for m in broker.messages]
     assert seen[:-1] == [(m.topic, m.payload, m.qos, m.retain) for m in sent]
     assert seen[-1] == ("conche/fence", b"me", 1, False)
+    await link.close()
+
+
+async def test_messages_and_the_fence_behind_them_leave_in_one_write(
+    broker: ScriptedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = connection(broker)
+    await link.open(WILL)
+    writes: list[int] = []
+    send = Client._sock_send
+    monkeypatch.setattr(Client, "_sock_send", lambda client, data: writes.append(len(data)) or send(client, data))
+    await link.publish([Message(f"t/{i}", b"x") for i in range(10)], fenced=True)
+    assert len(writes) == 1
+    assert broker.topics() == [*(f"t/{i}" for i in range(10)), "conche/fence"]
+    await link.close()
+
+
+async def test_what_the_socket_does_not_take_at_once_follows(broker: ScriptedBroker) -> None:
+    link = connection(broker)
+    await link.open(WILL)
+    await link.publish([Message(f"t/{i}", bytes([i]) * 200_000) for i in range(100)], fenced=True)
+    assert [message.payload for message in broker.messages[:-1]] == [bytes([i]) * 200_000 for i in range(100)]
+    assert broker.messages[-1].topic == "conche/fence"
+    await link.close()
+
+
+async def test_a_fence_that_is_refused_proves_as_much(broker: ScriptedBroker) -> None:
+    broker.manners.puback = lambda _: 0x87
+    link = connection(broker, protocol=5)
+    await link.open(WILL)
+    assert await link.publish([Message("t", b"x"), Message("u", b"x", qos=1)], fenced=True) == {1: "Not authorized"}
+    assert broker.topics() == ["t", "u", "conche/fence"]
+    await link.close()
+
+
+async def test_numbers_of_messages_begin_anew(broker: ScriptedBroker) -> None:
+    link = connection(broker)
+    await link.open(WILL)
+    assert link._session is not None
+    link._session._number = 65_500
+    assert await link.publish(messages(250)) == {}
+    assert broker.topics() == [f"t/{i}" for i in range(250)]
     await link.close()
 
 
@@ -78,7 +120,7 @@ async def test_a_broker_that_confirms_nothing_is_not_believed(broker: ScriptedBr
         await link.publish(messages(3))
     assert not link.connected
     with pytest.raises(NotConnected, match="confirmed nothing"):
-        await link.fence()
+        await link.publish([], fenced=True)
 
 
 async def test_a_connection_lost_in_the_middle_is_told_and_opened_anew(broker: ScriptedBroker) -> None:
@@ -123,7 +165,7 @@ async def test_being_replaced_by_another_client_says_so(broker: ScriptedBroker) 
         while link.connected:
             await asyncio.sleep(0.01)
     with pytest.raises(NotConnected, match="another client uses this client_id"):
-        await link.fence()
+        await link.publish([], fenced=True)
 
 
 async def test_garbage_ends_the_connection_with_a_reason(broker: ScriptedBroker) -> None:
@@ -134,7 +176,7 @@ async def test_garbage_ends_the_connection_with_a_reason(broker: ScriptedBroker)
         while link.connected:
             await asyncio.sleep(0.01)
     with pytest.raises(NotConnected):
-        await link.fence()
+        await link.publish([], fenced=True)
 
 
 async def test_commands_reach_the_receiver(broker: ScriptedBroker) -> None:
@@ -185,4 +227,4 @@ async def test_closing_never_fails_and_never_hangs(broker: ScriptedBroker) -> No
     async with asyncio.timeout(HANGS_S):
         await link.close(Message("status", b"offline", 1))
     with pytest.raises(NotConnected, match="not connected"):
-        await link.fence()
+        await link.publish([], fenced=True)
