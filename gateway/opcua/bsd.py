@@ -1,25 +1,26 @@
 """OPC Binary type dictionaries, by which servers before 1.04 describe their structures (OPC 10000-3, Annex C).
 
-What such a dictionary can say and our structures cannot makes a type one that is not understood: fields of so many
-bits, fixed lengths, terminators, numbers with the highest byte first.
+Understood are fields that follow each other, of types, of bits, so many or as many as another field says, there or not
+as another field says. Not understood are types with terminators, comparisons, lengths in bytes of what is no byte,
+characters of 16 bits, and numbers with the highest byte first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import replace
 from enum import IntEnum
 from io import BytesIO
-from itertools import takewhile
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from asyncua import ua
 
-from gateway.opcua.structures import Field, Shape, Structure
+from gateway.opcua.described import Description, Part
 from gateway.values import DataType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 BSD = "bsd:"
 """Begins the names of types that are known by a dictionary's name of them only: they lie within others."""
@@ -28,9 +29,15 @@ _OPC = "http://opcfoundation.org/BinarySchema/"
 _UA = "http://opcfoundation.org/UA/"
 _TAG = f"{{{_OPC}}}"
 _BUILT_IN = {one.name.lower(): int(one) for one in DataType} | {"chararray": int(DataType.STRING)}
-_ENUMERATIONS = {"8": DataType.BYTE, "16": DataType.UINT16, "32": DataType.INT32}
-_BIT = f"{{{_OPC}}}Bit"
-_MASK_BITS = 32
+_ENUMERATIONS = {"8": int(DataType.BYTE), "16": int(DataType.UINT16), "32": int(DataType.INT32)}
+_BYTES = (DataType.BOOLEAN, DataType.SBYTE, DataType.BYTE)
+_INTEGERS = range(DataType.BOOLEAN, DataType.UINT64 + 1)
+_LITTLE = "LittleEndian"
+_BYTE = 8
+_MOST_BITS = 64  # of one field: no number has more
+_MOST_SWITCHED = 256  # fields that take no bytes where they are not there
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_PADDING = re.compile(r"Reserved[0-9]*")
 _DEEPEST = 20  # types that a type inherits from
 
 
@@ -38,20 +45,7 @@ class Unclear(ValueError):  # noqa: N818 - a verdict on a description
     """A type is described in a way that is not understood."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A field as the dictionary describes it. Type names are "{namespace}name"."""
-
-    name: str
-    kind: str
-    count_in: str  # the field that holds its length; "": it is no array
-    switch: str  # the field that says whether it is there
-    case: int | None  # the value of that field, in a union
-    bits: int  # of a field of bits; 0: it is none
-    inherited: bool
-
-
-def read_dictionary(content: bytes) -> tuple[str, dict[str, Structure]]:
+def read_dictionary(content: bytes) -> tuple[str, dict[str, Description]]:
     """The namespace, and the structures that are understood, by name_of(). Unclear if it is no dictionary."""
     prefixes: dict[str, str] = {}
     root: ET.Element | None = None
@@ -80,96 +74,64 @@ class _Dictionary:
     def __init__(self, root: ET.Element, prefixes: Mapping[str, str]) -> None:
         self._prefixes = prefixes
         self.target = root.get("TargetNamespace", "")
-        self._is_little = root.get("DefaultByteOrder", "LittleEndian") == "LittleEndian"
+        self._byte_order = root.get("DefaultByteOrder", _LITTLE)
         self._types = {one.get("Name", ""): one for one in root if one.tag == f"{_TAG}StructuredType"}
         self._enumerations = {
             one.get("Name", ""): one.get("LengthInBits", "32") for one in root if one.tag == f"{_TAG}EnumeratedType"
         }
 
-    def structures(self) -> Iterator[tuple[str, Structure]]:
+    def structures(self) -> Iterator[tuple[str, Description]]:
         """By name_of()."""
-        for name in self._types if self._is_little else ():
+        for name in self._types:
             try:
-                yield name_of(self.target, name), self._structure(name)
+                yield name_of(self.target, name), self._description(name)
             except Unclear:
                 continue
 
-    def _structure(self, name: str) -> Structure:
-        parts = self._parts(name, frozenset({name}))
-        is_union = self._qualified(self._types[name].get("BaseType", "")) == f"{{{_UA}}}Union"
-        if is_union or any(part.case is not None for part in parts):
-            return Structure(Shape.UNION, self._choices(parts))
-        if not any(part.bits for part in parts):
-            return Structure(Shape.PLAIN, self._fields(parts))
-        return Structure(Shape.OPTIONAL, self._optional(parts))
+    def _description(self, name: str) -> Description:
+        fields = self._fields(name, frozenset({name}))
+        of_others = {one.get(key, "") for one in fields for key in ("LengthField", "SwitchField")}
+        parts = tuple(replace(part, is_hidden=_is_hidden(part, of_others)) for part in map(self._part, fields))
+        _check(parts)
+        return Description(parts)
 
-    def _parts(self, name: str, seen: frozenset[str]) -> list[_Part]:
+    def _fields(self, name: str, seen: frozenset[str]) -> list[ET.Element]:
         """The fields of a type, inherited ones first; some dictionaries repeat these in each type and say so."""
         element = self._types[name]
-        own = [self._part(one) for one in element if one.tag == f"{_TAG}Field"]
+        if element.get("DefaultByteOrder", self._byte_order) != _LITTLE:
+            raise Unclear("numbers with the highest byte first")
+        own = [one for one in element if one.tag == f"{_TAG}Field"]
         base = self._qualified(element.get("BaseType", "")).removeprefix(f"{{{self.target}}}")
-        if base not in self._types or any(part.inherited for part in own):
+        if base not in self._types or any(one.get("SourceType") is not None for one in own):
             return own
         if base in seen or len(seen) > _DEEPEST:
             raise Unclear("a type that inherits from itself, or from too many")
-        return [*self._parts(base, seen | {base}), *own]
+        return [*self._fields(base, seen | {base}), *own]
 
-    def _part(self, one: ET.Element) -> _Part:
+    def _part(self, one: ET.Element) -> Part:
         if not {"Terminator", "SwitchOperand"}.isdisjoint(one.keys()):
             raise Unclear("fields with a terminator or a comparison")
-        kind, case, length = self._qualified(one.get("TypeName", "")), one.get("SwitchValue"), one.get("Length", "")
-        if length and (kind != _BIT or not length.isdecimal()):
-            raise Unclear("fields of a fixed length")
-        return _Part(
-            one.get("Name", ""),
-            kind,
-            one.get("LengthField", ""),
-            one.get("SwitchField", ""),
-            int(case) if case is not None and case.isdecimal() else None,
-            int(length or 1) if kind == _BIT else 0,
-            one.get("SourceType") is not None,
-        )
+        kind, case = self._qualified(one.get("TypeName", "")), one.get("SwitchValue")
+        part = self._typed(one.get("Name", ""), kind, _count(one))
+        if part.type not in _BYTES and one.get("IsLengthInBytes", "false") not in ("false", "0"):
+            raise Unclear("lengths in bytes")
+        return replace(part, switch=one.get("SwitchField", ""), case=None if case is None else _number(case))
 
-    def _choices(self, parts: Sequence[_Part]) -> tuple[Field, ...]:
-        """The fields of a union: a number, then one of them, which are numbered from 1."""
-        if not parts or parts[0].kind != f"{{{_OPC}}}UInt32":
-            raise Unclear("a union without a UInt32 before it")
-        choices = [part for part in parts[1:] if part.case is not None]
-        if [part.case for part in choices] != list(range(1, len(choices) + 1)):
-            raise Unclear("a union with other numbers")
-        if any(part.switch != parts[0].name for part in parts[1:]) or len(choices) < len(parts) - 1:
-            raise Unclear("a union with fields that are always there")
-        return self._fields(choices)
+    def _typed(self, name: str, kind: str, count: int | str) -> Part:
+        """A field of a type: of bits, of characters, or of what else there is."""
+        namespace, _, local = kind.removeprefix("{").partition("}")
+        if kind == f"{_TAG}Char":
+            return Part(name, int(DataType.BYTE), count=1 if count == "" else count, is_text=True)
+        if kind == f"{_TAG}Bit":
+            return _bits(name, 1 if count == "" else count)
+        width = self._enumerations.get(local, "") if namespace == self.target else ""
+        if width in _ENUMERATIONS:
+            return Part(name, _ENUMERATIONS[width], count=count)
+        if width:
+            return _bits(name, _number(width) if count == "" else f"{count} x {width}")
+        return Part(name, self._type(namespace, local), count=count)
 
-    def _optional(self, parts: Sequence[_Part]) -> tuple[Field, ...]:
-        """The fields behind a mask of 32 bits, in whose order the optional ones follow."""
-        mask = list(takewhile(lambda part: part.bits, parts))
-        rest = parts[len(mask) :]
-        wanted = list(dict.fromkeys(part.switch for part in rest if part.switch))
-        used = mask[: len(wanted)]
-        if [part.name for part in used] != wanted or any(part.bits != 1 for part in used):
-            raise Unclear("a mask in another order")
-        if sum(part.bits for part in mask) != _MASK_BITS or any(part.bits for part in rest):
-            raise Unclear("bits that are no mask")
-        return self._fields(rest)
-
-    def _fields(self, parts: Sequence[_Part]) -> tuple[Field, ...]:
-        """Fields as they follow; the length of an array stands right before it."""
-        counts = {part.count_in for part in parts if part.count_in}
-        fields: list[Field] = []
-        for before, part in zip((None, *parts), parts, strict=False):
-            if part.name in counts:
-                continue
-            if part.count_in and (before is None or before.name != part.count_in or before.kind != f"{{{_OPC}}}Int32"):
-                raise Unclear("an array whose length is somewhere else")
-            field = Field(part.name, self._type(part.kind), int(bool(part.count_in)))
-            fields.append(replace(field, optional=bool(part.switch) and part.case is None))
-        return tuple(fields)
-
-    def _type(self, kind: str) -> int | str:
-        namespace, _, name = kind.removeprefix("{").partition("}")
-        if namespace == self.target and name in self._enumerations:
-            return _enumeration(self._enumerations[name])
+    def _type(self, namespace: str, name: str) -> int | str:
         if namespace not in (_OPC, _UA):
             return name_of(namespace, name)
         known = _BUILT_IN.get(name.lower())
@@ -181,10 +143,46 @@ class _Dictionary:
         return f"{{{namespace}}}{name}" if text else ""
 
 
-def _enumeration(bits: str) -> int:
-    if bits not in _ENUMERATIONS:
-        raise Unclear(f"an enumeration of {bits} bits")
-    return int(_ENUMERATIONS[bits])
+def _count(one: ET.Element) -> int | str:
+    """As in Part."""
+    length = one.get("Length")
+    return one.get("LengthField", "") if length is None else _number(length)
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise Unclear(f"{text!r} is no number")
+    return int(text)
+
+
+def _bits(name: str, bits: int | str) -> Part:
+    """A field of bits, which show as one number."""
+    if isinstance(bits, str) or not 0 < bits <= _MOST_BITS:
+        raise Unclear(f"a field of {bits} bits")
+    return Part(name, int(DataType.UINT64), bits=bits)
+
+
+def _is_hidden(part: Part, of_others: Collection[str]) -> bool:
+    """Whether a field only tells of others, or fills up: such bits are called Reserved1 and so on."""
+    return part.name in of_others or (bool(part.bits) and _PADDING.fullmatch(part.name) is not None)
+
+
+def _check(parts: Sequence[Part]) -> None:
+    """Unclear where a field asks another that is no number before it, or begins within a byte."""
+    if sum(bool(part.switch) for part in parts) > _MOST_SWITCHED:
+        raise Unclear(f"a type with more than {_MOST_SWITCHED} optional fields")
+    numbers = {""}
+    bits = 0
+    for part in parts:
+        if part.switch not in numbers or (isinstance(part.count, str) and part.count not in numbers):
+            raise Unclear("a length or a switch that is no number before it")
+        if not part.bits and bits % _BYTE:
+            raise Unclear("a field that begins within a byte")
+        bits += part.bits
+        if part.bits or (part.count == "" and part.type in _INTEGERS):
+            numbers.add(part.name)
+    if bits % _BYTE:
+        raise Unclear("a type that ends within a byte")
 
 
 def _standard(namespace: str, name: str) -> int | str:

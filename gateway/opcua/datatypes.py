@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gateway.opcua.described import Description, Part, read_described
 from gateway.opcua.structures import Field, Shape, Structure, standard_encodings, standard_structure
 from gateway.opcua.variant import READERS, Malformed, Reader, Undecodable, elements, folded, nested, shown
 
@@ -25,7 +26,7 @@ class DataTypes:
     """
 
     namespaces: tuple[str, ...] = ()  # the server's, while records of this time were made
-    structures: Mapping[str, Structure] = field(default_factory=dict)  # by data type
+    structures: Mapping[str, Structure | Description] = field(default_factory=dict)  # by data type
     encodings: Mapping[str, str] = field(default_factory=dict)  # binary encoding -> data type
 
     def decode(self, type_id: str, body: bytes, depth: int) -> dict[str, Any] | None:
@@ -67,10 +68,12 @@ class DataTypes:
                 local[f"ns={index[uri]};{identifier}"] = data_type
         return local
 
-    def _known(self, data_type: str) -> Structure | None:
+    def _known(self, data_type: str) -> Structure | Description | None:
         return self.structures.get(data_type) or standard_structure(data_type)
 
-    def _structure(self, structure: Structure, reader: Reader) -> dict[str, Any]:
+    def _structure(self, structure: Structure | Description, reader: Reader) -> dict[str, Any]:
+        if isinstance(structure, Description):
+            return read_described(structure, reader, self._reader)
         return {one.name: self._value(one, reader) for one in _present(structure, reader)}
 
     def _value(self, one: Field, reader: Reader) -> Any:  # noqa: ANN401 - any OPC UA value
@@ -93,7 +96,15 @@ class DataTypes:
         structure = self._known(kind)
         if structure is None:
             raise Undecodable(f"{kind} is not known")
-        return lambda reader: nested(reader, partial(self._structure, structure))
+        return partial(self._inline, structure)
+
+    def _inline(self, structure: Structure | Description, reader: Reader) -> dict[str, Any]:
+        """One that lies in another; none that takes no bytes though it has fields: any number could be announced."""
+        start = reader.pos
+        value: dict[str, Any] = nested(reader, partial(self._structure, structure))
+        if structure.fields and reader.pos == start:
+            raise Malformed("a structure without bytes")
+        return value
 
 
 def _present(structure: Structure, reader: Reader) -> tuple[Field, ...]:
@@ -121,10 +132,13 @@ def unpacked(body: bytes) -> DataTypes:
     """Of packed(). ValueError if it is not."""
     try:
         plain = orjson.loads(body)
-        structures = {
-            data_type: Structure(Shape(one["shape"]), tuple(Field(**field) for field in one["fields"]))
-            for data_type, one in plain["structures"].items()
-        }
+        structures = {data_type: _layout(one) for data_type, one in plain["structures"].items()}
         return DataTypes(tuple(plain["namespaces"]), structures, plain["encodings"])
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no data types: {error}") from error
+
+
+def _layout(plain: Mapping[str, Any]) -> Structure | Description:
+    if "shape" not in plain:
+        return Description(tuple(Part(**part) for part in plain["fields"]))
+    return Structure(Shape(plain["shape"]), tuple(Field(**field) for field in plain["fields"]))

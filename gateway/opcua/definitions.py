@@ -19,6 +19,7 @@ from gateway.values import DataType
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from gateway.opcua.described import Description
     from gateway.opcua.session import Session
 
 _SHAPES = {0: Shape.PLAIN, 1: Shape.OPTIONAL, 2: Shape.UNION, 3: Shape.PLAIN, 4: Shape.UNION}
@@ -117,13 +118,13 @@ def _data_types(session: Session, facts: _Facts) -> DataTypes:
         for kind, name in names.items()
         if (structure := _structure(session, facts, facts.definitions[kind])) is not None
     }
-    structures = _whole(structures)
+    whole = _whole(structures)
     encodings = {_text(session, node): names[kind] for kind, node in facts.encodings.items()}
-    known = {encoding: name for encoding, name in encodings.items() if name in structures}
-    return DataTypes(session.namespaces.uris, structures, known)
+    known = {encoding: name for encoding, name in encodings.items() if name in whole}
+    return DataTypes(session.namespaces.uris, whole, known)
 
 
-def _whole(structures: Mapping[str, Structure]) -> dict[str, Structure]:
+def _whole(structures: Mapping[str, Structure | Description]) -> dict[str, Structure | Description]:
     """Those whose every field is understood."""
     whole = dict(structures)
     while lacking := [name for name, one in whole.items() if not _is_whole(one, whole)]:
@@ -165,7 +166,7 @@ def _field(session: Session, facts: _Facts, one: ua.StructureField, shape: int) 
     return Field(str(one.Name), kind, max(rank, 0), bool(one.IsOptional) and _SHAPES[shape] is Shape.OPTIONAL)
 
 
-def _is_whole(structure: Structure, known: Collection[str]) -> bool:
+def _is_whole(structure: Structure | Description, known: Collection[str]) -> bool:
     """Whether every structure in its fields is known."""
     inner = (one.type for one in structure.fields if isinstance(one.type, str))
     return all(name in known or standard_structure(name) for name in inner)

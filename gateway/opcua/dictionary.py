@@ -16,8 +16,8 @@ from gateway.opcua.nodes import standard
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.opcua.described import Description
     from gateway.opcua.session import Session
-    from gateway.opcua.structures import Structure
 
 _ALL = standard(ua.ObjectIds.OPCBinarySchema_TypeSystem)
 _BINARY = "Default Binary"
@@ -50,10 +50,10 @@ async def _encodings(session: Session, kinds: Sequence[ua.NodeId]) -> dict[ua.No
     }
 
 
-async def _read_all(session: Session) -> tuple[dict[str, Structure], dict[ua.NodeId, str]]:
+async def _read_all(session: Session) -> tuple[dict[str, Description], dict[ua.NodeId, str]]:
     """All structures that dictionaries of the server's own describe, by name; and which encoding has which name."""
     dictionaries = [node for node in await _below(session, _ALL) if node.NamespaceIndex]
-    structures: dict[str, Structure] = {}
+    structures: dict[str, Description] = {}
     described: dict[ua.NodeId, str] = {}
     contents = await read_attributes(session, [(node, ua.AttributeIds.Value) for node in dictionaries])
     for node, content in zip(dictionaries, contents, strict=True):
