@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from faults.case import Fault
 from faults.ledger import tag_name
 from faults.proxy import Manners
@@ -9,14 +12,30 @@ from faults.scene import Scene
 from support_influx import Answer
 
 
+class Peer(Protocol):
+    """What listens for a sink, and can go and come back."""
+
+    async def start(self) -> object: ...
+
+    async def stop(self) -> object: ...
+
+
 def kill_broker(away_s: float) -> Fault:
     """The broker is gone, comes back, and has kept what it had confirmed."""
+    return _gone(lambda scene: scene.broker, away_s)
 
+
+def influx_down(away_s: float) -> Fault:
+    """Nobody listens where the database was."""
+    return _gone(lambda scene: scene.influx, away_s)
+
+
+def _gone(peer: Callable[[Scene], Peer], away_s: float) -> Fault:
     async def fault(scene: Scene) -> None:
         await scene.pause(1, 2)
-        await scene.broker.stop()
+        await peer(scene).stop()
         await scene.pause(away_s * 0.9, away_s * 1.1)
-        await scene.broker.start()
+        await peer(scene).start()
         scene.mend()
 
     return fault
@@ -30,19 +49,6 @@ def silent_broker(for_s: float) -> Fault:
         scene.broker_line.manners.silent = True
         await scene.pause(for_s * 0.9, for_s * 1.1)
         scene.broker_line.manners = Manners()
-        scene.mend()
-
-    return fault
-
-
-def influx_down(away_s: float) -> Fault:
-    """Nobody listens where the database was."""
-
-    async def fault(scene: Scene) -> None:
-        await scene.pause(1, 2)
-        await scene.influx.stop()
-        await scene.pause(away_s * 0.9, away_s * 1.1)
-        await scene.influx.start()
         scene.mend()
 
     return fault
