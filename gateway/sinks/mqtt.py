@@ -32,13 +32,8 @@ class Connection:
         self._session: Session | None = None
 
     @property
-    def connected(self) -> bool:
-        """Whether nothing is known against sending."""
-        return self._session is not None and self._session.lost is None
-
-    @property
     def largest(self) -> int:
-        """Bytes of the largest packet that the broker takes, as far as it said."""
+        """Bytes of the largest packet that the broker takes, as far as it said. Raises NotConnected."""
         return self._live().max_bytes
 
     async def open(self, will: Message) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from support_broker import Manners, ScriptedBroker
-from support_mqtt import HANGS_S, WILL, connection
+from support_mqtt import HANGS_S, WILL, connection, lost
 from support_tls import loopback_pem, serving_with
 
 from gateway.contract import NotConnected
@@ -55,9 +55,9 @@ async def test_it_connects_with_a_clean_session_and_its_will(
         True,
     )
     assert (connect.user, connect.password) == ("u", b"secret")
-    assert link.connected
+    assert link.largest
     await link.close()
-    assert not link.connected
+    assert "not connected" in str(await lost(link))
 
 
 @pytest.mark.parametrize("manners", [Manners(versions=(4,)), Manners(ends_at_connect=(5,))])
@@ -93,7 +93,7 @@ async def test_a_refusal_says_what_to_change(broker: ScriptedBroker, protocol: o
     link = connection(broker, protocol=protocol)
     with pytest.raises(NotConnected, match=words):
         await link.open(WILL)
-    assert not link.connected
+    assert "not connected" in str(await lost(link))
 
 
 async def test_a_port_where_nothing_listens_is_named() -> None:

@@ -30,7 +30,7 @@ class World:
 
     async def write(self, data: Batch, *tags: Tag) -> list[Received]:
         """What a batch makes arrive."""
-        if not self.sink._connection.connected:
+        if not self.broker.connects:
             await self.sink.open(catalogue(*tags))
         before = len(self.broker.messages)
         await self.sink.write(data)
