@@ -16,6 +16,7 @@ from gateway.contract import NotConnected
 from gateway.sinks.waiting import within
 from gateway.thread import in_thread
 
+_ROOM = 16384  # bytes that are read at a time; asyncio by itself makes room for 256 kB, which takes longer than to read
 _LONGEST_TEXT = 65536  # bytes of an answer that are kept: enough for any reason
 _FINAL = 200  # the first status that ends a request; those below announce another
 _GARBAGE = (HttpParserError, HttpParserUpgrade)
@@ -128,11 +129,12 @@ class Connection:
         return socket.create_connection((self._address.host, self._address.port), self._timeout_s), context
 
 
-class _Link(asyncio.Protocol):
+class _Link(asyncio.BufferedProtocol):
     """A connection from its making to its end. Methods named on_ are called by the parser."""
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
+        self._room = bytearray(_ROOM)
         self._answer: asyncio.Future[Answer] | None = None  # as long as one is owed
         self._status = 0
         self._text = bytearray()
@@ -154,19 +156,23 @@ class _Link(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
+        """See asyncio.BufferedProtocol."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - the library's signature
+        """See asyncio.BufferedProtocol."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(memoryview(self._room)[:nbytes])
         except _GARBAGE as error:
             self._fail(error)
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol. An answer whose text was cut off is an answer."""
+        """See asyncio.BufferedProtocol. An answer whose text was cut off is an answer."""
         if self._status >= _FINAL:
             self._succeed()
         else:

@@ -6,11 +6,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -43,6 +43,8 @@ _WINDOW = 100  # unconfirmed QoS 1 messages on the way; a broker that wants fewe
 _NUMBERS = 65535  # of messages of QoS 1, from 1 (MQTT 5, 2.2.1)
 _FENCE = -1  # its index
 _AWAITED = MQTTMessage()  # stands for every message whose confirmation Paho shall report
+_NUMBER = 2  # bytes of the number that a PUBACK begins with; then, with MQTT 5, a reason may come
+_FAILURE = b"\x80"  # the first reason that refuses (MQTT 5, 2.4)
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _TURN = 64  # messages between two turns of the event loop
 _FAREWELL_S = 2.0  # for the last words and the DISCONNECT
@@ -54,6 +56,21 @@ class UnsupportedVersion(NotConnected):
     def __init__(self, reason: str, *, certain: bool = True) -> None:
         super().__init__(reason)
         self.certain = certain
+
+
+class _Client(Client):
+    """Paho, which takes 100 µs for the reason and the properties of a PUBACK; they matter where it refuses."""
+
+    confirmed: Callable[[int], None]
+
+    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        number, reason = self._in_packet["packet"][:_NUMBER], self._in_packet["packet"][_NUMBER : _NUMBER + 1]
+        if len(number) < _NUMBER or reason >= _FAILURE:
+            return super()._handle_pubackcomp(cmd)
+        mid = int.from_bytes(number, "big")
+        self._out_messages.pop(mid, None)
+        self.confirmed(mid)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 class Session:
@@ -80,8 +97,8 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._client = self._make(client_id)
 
-    def _make(self, client_id: str) -> Client:
-        client = Client(
+    def _make(self, client_id: str) -> _Client:
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id,
             clean_session=True if self._version == MQTTv311 else None,
@@ -96,6 +113,7 @@ class Session:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.confirmed = self._confirmed
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
@@ -135,7 +153,6 @@ class Session:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client.on_socket_close = self._on_socket_close
         self._client.on_socket_register_write = self._on_want_write
-        self._client.on_socket_unregister_write = self._on_all_written
         if self._client.want_write():
             self._on_want_write(self._client, None, sock)
         self._loop.add_reader(sock, self._read)
@@ -162,15 +179,18 @@ class Session:
 
     def _on_socket_close(self, _client: Client, _data: object, sock: SocketLike) -> None:
         self._loop.remove_reader(sock)
+        self._loop.remove_writer(sock)
 
     def _on_want_write(self, _client: Client, _data: object, sock: SocketLike) -> None:
         """Write at once; only what the socket does not take then waits for it."""
         self._client.loop_write()
         if self._client.socket() is sock and self._client.want_write():
-            self._loop.add_writer(sock, self._client.loop_write)
+            self._loop.add_writer(sock, self._write_rest, sock)
 
-    def _on_all_written(self, _client: Client, _data: object, sock: SocketLike) -> None:
-        self._loop.remove_writer(sock)
+    def _write_rest(self, sock: SocketLike) -> None:
+        self._client.loop_write()
+        if self._client.socket() is sock and not self._client.want_write():
+            self._loop.remove_writer(sock)
 
     def _tick(self) -> None:
         """Keep-alive: Paho sends a ping when nothing was sent, and closes when the last one was not answered."""
@@ -273,7 +293,7 @@ class Session:
             self._timer.cancel()
         client, sock = self._client, self._client.socket()
         client.on_disconnect = client.on_socket_close = client.on_message = None
-        client.on_socket_register_write = client.on_socket_unregister_write = None
+        client.on_socket_register_write = None
         if sock is not None and sock.fileno() >= 0:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
@@ -320,11 +340,12 @@ class Session:
     def _on_publish(
         self, _client: Client, _data: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        index = self._unconfirmed.pop(mid, None)
-        if index is None:  # of an earlier call that was cancelled
-            return
-        if reason.is_failure:
-            self._refused[index] = getattr(properties, "ReasonString", "") or str(reason)
+        if reason.is_failure and mid in self._unconfirmed:
+            self._refused[self._unconfirmed[mid]] = getattr(properties, "ReasonString", "") or str(reason)
+        self._confirmed(mid)
+
+    def _confirmed(self, number: int) -> None:
+        self._unconfirmed.pop(number, None)  # it may be of an earlier call that was cancelled
         if len(self._unconfirmed) <= self._enough and self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 

@@ -101,6 +101,27 @@ async def test_what_the_broker_refuses_is_named_and_the_rest_goes_through(broker
     await link.close()
 
 
+async def test_a_message_that_nobody_wants_is_confirmed(broker: ScriptedBroker) -> None:
+    broker.manners.puback = lambda _: 0x10
+    link = connection(broker, protocol=5)
+    await link.open(WILL)
+    assert await link.publish(messages(3), fenced=True) == {}
+    await link.close()
+
+
+async def test_a_confirmation_that_is_cut_short_ends_the_connection(broker: ScriptedBroker) -> None:
+    link = connection(broker)
+    await link.open(WILL)
+    broker.manners.silent = True
+    publishing = asyncio.create_task(link.publish(messages(1)))
+    await broker.until(lambda: len(broker.messages) == 1)
+    broker.send_raw(b"\x40\x01\x00")
+    with pytest.raises(NotConnected, match="is lost"):
+        await publishing
+    with pytest.raises(NotConnected, match="is lost"):
+        await link.publish([])
+
+
 async def test_what_is_larger_than_the_broker_takes_is_not_sent(broker: ScriptedBroker) -> None:
     broker.manners.properties = b"\x27\x00\x00\x00\x64"  # Maximum Packet Size 100
     link = connection(broker)
