@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import socket
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import structlog
@@ -17,6 +20,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server.internal_server import InternalServer
+from asyncua.server.standard_address_space import standard_address_space
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.x509 import Certificate
 
@@ -72,6 +76,15 @@ class Services(InternalServer):
         self.subscription_service = Subscriptions(self.aspace, self)
         self.isession.subscription_service = self.subscription_service
 
+    async def load_standard_address_space(
+        self,
+        shelf_file: Path | None = None,  # noqa: ARG002 - as asyncua calls it
+    ) -> None:
+        """In a thread that dies with the process: it takes longer than a stop may."""
+        filled: Future[None] = Future()
+        Thread(target=_fill, args=(self.node_mgt_service, filled), name="address space", daemon=True).start()
+        await asyncio.wrap_future(filled)
+
     def use_history(self, history: Foreign) -> None:
         """Let a history service answer HistoryRead."""
         self.history_manager = history
@@ -86,6 +99,16 @@ class Services(InternalServer):
         if len(self._external_sessions) >= MAX_SESSIONS:
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
         return PlantSession(self, name, user)
+
+
+def _fill(nodes: Foreign, filled: Future[None]) -> None:
+    filled.set_running_or_notify_cancel()
+    try:
+        standard_address_space.fill_address_space(nodes)  # type: ignore[no-untyped-call]
+    except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        filled.set_exception(error)
+    else:
+        filled.set_result(None)
 
 
 class Stack(Server):

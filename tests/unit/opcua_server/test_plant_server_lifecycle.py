@@ -8,10 +8,12 @@ import socket
 import struct
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 import structlog
 from asyncua import Client, ua
+from asyncua.server.standard_address_space import standard_address_space
 from support_plant_server import Serve, node
 
 from opcua_server.clock import SECOND, TICK, Clock
@@ -75,6 +77,31 @@ async def test_stopping_with_a_client_connected_is_quick(spec: PlantSpec, settin
     await server.stop()
     assert time.monotonic() - began < 2
     client.disconnect_socket()
+
+
+def test_who_stops_while_the_address_space_is_built_need_not_wait_for_it(
+    spec: PlantSpec, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, built = Event(), Event(), Event()
+
+    def build(_: object) -> None:
+        begun.set()
+        go_on.wait(30)
+        built.set()
+
+    async def stop_early() -> None:
+        starting = asyncio.create_task(PlantServer(spec, settings).start())
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    monkeypatch.setattr(standard_address_space, "fill_address_space", build)
+    asyncio.run(stop_early())
+    assert not built.is_set()
+    go_on.set()
+    assert built.wait(30)
 
 
 async def test_stopped_while_it_lives_through_its_first_day_the_plant_goes_on_from_there(
