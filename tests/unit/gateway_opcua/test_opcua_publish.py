@@ -138,8 +138,9 @@ async def test_what_ends_the_loop_says_what_to_repair(answer: bytes, kind: type[
     assert rig.values() == [1.0]
 
 
-async def test_a_notification_that_makes_no_sense_is_a_loss_and_not_stored() -> None:
-    strange = data_change(1.0, handle=4_000_000)
+@pytest.mark.parametrize("handle", [4_000_000, 2**31, 2**32 - 1])
+async def test_a_notification_that_makes_no_sense_is_a_loss_and_not_stored(handle: int) -> None:
+    strange = data_change(1.0, handle=handle)
     rig = Rig(Script(published(1, body=strange)))
     assert isinstance(await rig.run(), SubscriptionLost)
     assert rig.losses == 1
