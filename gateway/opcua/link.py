@@ -74,7 +74,7 @@ class Link(UASocketProtocol):
         if answer is not None:
             self._call_callback(*answer)
             return
-        message = self._connection.received(Buffer(chunk))
+        message = self._connection.received(chunk)
         if chunk.startswith(ua.MessageType.SecureOpen):
             self._channel_is_open(message)
         if isinstance(message, ua.ErrorMessage):

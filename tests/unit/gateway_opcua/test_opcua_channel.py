@@ -114,7 +114,7 @@ def received(channel: Channel, data: bytes) -> tuple[int, bytes] | None:
     answer = channel.answer(data)
     if answer is not None:
         return answer[0], bytes(answer[1])
-    message = channel.received(Buffer(data))
+    message = channel.received(data)
     return None if message is None else (message.request_id(), bytes(message.body()))
 
 
