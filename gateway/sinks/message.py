@@ -13,7 +13,6 @@ from gateway.naming import NamingError, Template, fill
 from gateway.sinks.varint import varint
 
 _LONGEST = 65535  # bytes of a topic (MQTT 5, 1.5.4)
-_PACKET_HEAD = 16
 _FORBIDDEN = re.compile("[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 TopicTemplate = Annotated[Template, Field(pattern=r"^[^+#\x00]+$")]
@@ -28,11 +27,6 @@ class Message:
     payload: bytes
     qos: Literal[0, 1] = 0
     retain: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of the packet, a few more than it really has."""
-        return len(self.payload) + len(self.topic.encode()) + _PACKET_HEAD
 
 
 def packet(message: Message, number: int, *, properties: bool) -> bytes:

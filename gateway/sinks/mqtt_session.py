@@ -229,14 +229,16 @@ class Session:
         return self._refused
 
     def _add(self, index: int, message: Message) -> None:
-        if message.size > self.max_bytes:
+        number = self._number % _NUMBERS + 1
+        whole = packet(message, number, properties=self._with_properties)
+        if len(whole) > self.max_bytes:
             self._refused[index] = f"{len(message.payload)} bytes are more than the broker takes ({self.max_bytes})"
             return
         if message.qos:
-            self._number = self._number % _NUMBERS + 1
-            self._unconfirmed[self._number] = index
-            self._client._out_messages[self._number] = _AWAITED  # noqa: SLF001
-        self._together.append(packet(message, self._number, properties=self._with_properties))
+            self._number = number
+            self._unconfirmed[number] = index
+            self._client._out_messages[number] = _AWAITED  # noqa: SLF001
+        self._together.append(whole)
 
     def _write(self) -> None:
         """Hand over the packets as one: Paho's publish() costs 50 µs a message, and a system call each.

@@ -19,7 +19,7 @@ from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.json_text import event_text, gap_text
 from gateway.sinks.message import Message, level
 from gateway.sinks.mqtt import Connection
-from gateway.sinks.sparkplug_codec import payload
+from gateway.sinks.sparkplug_codec import payload, sent
 from gateway.sinks.sparkplug_data import encoded
 from gateway.sinks.sparkplug_deaths import DeathCounter
 from gateway.sinks.sparkplug_loads import Load, loads
@@ -125,12 +125,12 @@ class Sparkplug:
 
     def _data(self, batch: Batch, send: list[Load], oversized: list[int]) -> Iterator[Message]:
         """Messages, numbered as they leave; `oversized` gets the positions of those that the broker would not take."""
-        largest, now = self._connection.largest - _AROUND, time_ns()
+        largest, beginning = self._connection.largest - _AROUND, _beginning()
         for load in send:
             for whole in encoded(load, self._state, historical=batch.historical):
                 for data in whole.cut(largest):
                     if len(data.metrics) <= largest:
-                        yield self._message("DDATA", data.metrics, data.device, now)
+                        yield self._message("DDATA", data.metrics, data.device, beginning)
                     else:
                         oversized += data.positions.tolist()
             if not batch.historical:
@@ -190,15 +190,15 @@ class Sparkplug:
                 await asyncio.sleep(0)
         return b"".join(metrics)
 
-    def _message(self, kind: str, metrics: bytes, device: str = "", now: int | None = None) -> Message:
-        body = payload(milliseconds(now or time_ns()), metrics, self._sequence)
+    def _message(self, kind: str, metrics: bytes, device: str = "", beginning: bytes = b"") -> Message:
+        body = payload(beginning or _beginning(), metrics, self._sequence)
         self._sequence = (self._sequence + 1) % 256
         return Message(self._topic(kind, device), body)
 
     def _death(self) -> bytes:
         now = time_ns()
         number = node_metric("bdSeq", Datatype.INT64, Sample(self._death_number, 0, now), birth=True)
-        return payload(milliseconds(now), number, None)
+        return payload(sent(milliseconds(now)), number, None)
 
     def _topic(self, kind: str, device: str = "") -> str:
         where = f"spBv1.0/{self._group}/{kind}/{self._node}"
@@ -232,6 +232,10 @@ class Sparkplug:
                 await self._announce()
             except NotConnected as error:
                 log.info("rebirth waits for the next connection", sink=self.name, reason=str(error))
+
+
+def _beginning() -> bytes:
+    return sent(milliseconds(time_ns()))
 
 
 def _called(metric: Any) -> str:  # noqa: ANN401 - a protobuf class

@@ -36,10 +36,15 @@ def framed(metric: bytes) -> bytes:
     return _METRICS + varint(len(metric)) + metric
 
 
-def payload(milliseconds: int, metrics: bytes, sequence: int | None) -> bytes:
-    """A whole message of framed metrics; only a death has no sequence number."""
+def sent(milliseconds: int) -> bytes:
+    """How messages of this time begin."""
+    return b"\x08" + varint(milliseconds)
+
+
+def payload(beginning: bytes, metrics: bytes, sequence: int | None) -> bytes:
+    """A whole message, from sent() on, of framed metrics; only a death has no sequence number."""
     last = b"" if sequence is None else _SEQ + varint(sequence)
-    return b"".join((b"\x08", varint(milliseconds), metrics, last))
+    return b"".join((beginning, metrics, last))
 
 
 def is_regular(aliases: NDArray[np.int64], milliseconds: NDArray[np.int64]) -> NDArray[np.bool_]:

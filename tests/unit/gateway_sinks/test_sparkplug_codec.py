@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support_sinks import BAD, NOW, UNCERTAIN, tag
 
-from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, is_regular, metric_ends, payload, text_metrics
+from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, is_regular, metric_ends, payload, sent, text_metrics
 from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, data_metric, observed, quality
 from gateway.sinks.sparkplug_schema import Datatype, Metric, Payload
 from gateway.sinks.varint import varint
@@ -85,8 +85,8 @@ def test_single_metrics_take_the_places_of_others(pairs: list[tuple[bytes, bytes
 def test_a_message_is_the_bytes_of_protobuf(time: int, sequence: int) -> None:
     metric = Metric(alias=20000, timestamp=5, double_value=1.5)
     whole = Payload(timestamp=time, metrics=[metric], seq=sequence).SerializeToString()
-    assert payload(time, framed(metric.SerializeToString()), sequence) == whole
-    assert not Payload.FromString(payload(time, b"", None)).HasField("seq")
+    assert payload(sent(time), framed(metric.SerializeToString()), sequence) == whole
+    assert not Payload.FromString(payload(sent(time), b"", None)).HasField("seq")
 
 
 @given(st.integers(0, 2**64 - 1))
