@@ -71,6 +71,7 @@ CASES = (
     Case(10_000),
     Case(10_000, encrypted=True),
     Case(10_000, kind=Kind.MIXED),
+    Case(10_000, kind=Kind.CHANGES),
     *LARGE,
     *FULL,
     Case(10_000, away=True),

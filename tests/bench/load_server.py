@@ -1,8 +1,8 @@
 """An OPC UA server that is not the bottleneck: its nodes exist by their numbers only, its notifications are prepared.
 
 asyncua keeps channels, sessions and acknowledgements; 100,000 tags cost nothing before they are asked for, and the body
-of a data change is an array that NumPy rewrites. Each publishing interval every tag has one new value: the number of
-the interval. While no PublishRequest is there, as many wait as fit a queue; what would be more is never made.
+of a data change is an array that NumPy rewrites. Each publishing interval every tag that reports has one new value: the
+number of the interval. While no PublishRequest is there, as many wait as fit a queue; what would be more is never made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from asyncua import Server, ua
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
-from notifications import Kind, Notification, data_type, notifications
+from notifications import Kind, Notification, data_type, rounds
 
 sys.path.append(str(Path(__file__).parents[1]))  # a script has only its own folder on the path
 
@@ -114,7 +114,7 @@ class LoadSubscription(InternalSubscription):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._monitored: list[tuple[int, int]] = []  # tag, client handle
-        self._prepared: list[Notification] = []
+        self._prepared: list[list[Notification]] = []
         self._due: deque[tuple[Notification, int, int]] = deque()  # with number and time of its interval
         self._interval = 0
 
@@ -144,12 +144,13 @@ class LoadSubscription(InternalSubscription):
         """Start an interval; the first one when all tags are monitored."""
         if len(self._monitored) < Load.tags:
             return
-        self._prepared = self._prepared or notifications(Load.kind, self._monitored)
-        if len(self._due) > (QUEUE - 1) * len(self._prepared):
+        self._prepared = self._prepared or rounds(Load.kind, self._monitored)
+        report = self._prepared[self._interval % len(self._prepared)]
+        if len(self._due) > (QUEUE - 1) * len(report):
             return
         self._interval += 1
         now = time.time_ns()
-        self._due += [(notification, self._interval, now) for notification in self._prepared]
+        self._due += [(notification, self._interval, now) for notification in report]
 
     def _pop_triggered_datachanges(self, result: ua.PublishResult) -> None:
         if self._due:

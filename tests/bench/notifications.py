@@ -8,9 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 MOST = 10_000
 """Values in one message."""
+SHARE = 0.3
+"""Of the tags that report at an interval, where only what changed is reported."""
+SUBSETS = 128
+"""Different ones, in turn: of 10,000 tags 384,000 values, more than the gateway ever remembered of such orders."""
 EPOCH_1601 = 116_444_736_000_000_000  # 100 ns between 1601 and 1970
 _BOOLEAN, _INT32, _DOUBLE, _STRING = 1, 6, 11, 12
 _VALUE, _STATUS, _SOURCE, _SERVER = 0x01, 0x02, 0x04, 0x08
@@ -23,6 +28,7 @@ class Kind(StrEnum):
 
     NUMBERS = "numbers"  # Doubles with source time, one time for all
     MIXED = "mixed"  # half Doubles, a quarter Int32, a fifth Booleans, 5 % texts; status, two times of each tag's own
+    CHANGES = "changes"  # as mixed, but at each interval other tags report, in another order
 
 
 def data_type(kind: Kind, tag: int) -> int:
@@ -88,6 +94,17 @@ class Notification:
         return bytes(self._body)
 
 
-def notifications(kind: Kind, tags: Sequence[tuple[int, int]]) -> list[Notification]:
-    """As many as these tags need."""
-    return [Notification(kind, tags[first : first + MOST]) for first in range(0, len(tags), MOST)]
+def rounds(kind: Kind, tags: Sequence[tuple[int, int]]) -> list[list[Notification]]:
+    """What is reported at one interval after the other, over and over: as many notifications as its tags need."""
+    every = np.array(tags)
+    if kind is not Kind.CHANGES:
+        return [_notifications(kind, every)]
+    random = np.random.default_rng(len(tags))
+    size = max(1, int(SHARE * len(tags)))
+    subsets = [random.permutation(every)[:size] for _ in range(SUBSETS)]
+    return [_notifications(kind, some) for some in (every, *subsets)]  # at first a server reports everything
+
+
+def _notifications(kind: Kind, tags: NDArray[np.int64]) -> list[Notification]:
+    parts = (tags[first : first + MOST] for first in range(0, len(tags), MOST))
+    return [Notification(kind, [(tag, handle) for tag, handle in part.tolist()]) for part in parts]

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 
 from asyncua import ua
@@ -14,11 +15,12 @@ from asyncua.client.ua_client import UASocketProtocol
 from asyncua.common.connection import SecureConnection, TransportLimits
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import struct_to_binary
-from notifications import Kind, Notification, data_type
+from notifications import Kind, data_type, rounds
 from peers import Peer, mosquitto
 from report import Figure
 from support_demo import free_ports
 
+from gateway.catalogue import TagCatalogue
 from gateway.journal import Draft, Journal, JournalSettings, Record
 from gateway.journal import Kind as RecordKind
 from gateway.opcua.decode import decode_data
@@ -35,6 +37,7 @@ from gateway.sinks.sparkplug_loads import loads
 from gateway.sinks.sparkplug_metric import Definition
 from gateway.sinks.sparkplug_run import Run
 from gateway.sinks.sparkplug_state import TagState
+from gateway.sinks.tag_table import TagTable
 from gateway.status import JournalStatus
 from gateway.values import DataType, Tag
 
@@ -46,25 +49,34 @@ _READ = 1 << 18  # bytes that the event loop takes from a socket at once
 
 
 class Stages:
-    """One notification, whole or cut or decoded, as each stage gets it."""
+    """Notifications, whole or cut or decoded, as each stage gets them, one after the other and over again."""
 
     def __init__(self, kind: Kind, size: int) -> None:
-        tags = [
+        self._tags = [
             Tag(i, "load", f"i={i}", ("Load", f"Group{i // GROUP}", f"Tag{i}"), DataType(data_type(kind, i)))
             for i in range(1, size + 1)
         ]
-        self.body = Notification(kind, [(tag.id, tag.id) for tag in tags]).at(1, time.time_ns())
-        self.record = Record(1, RecordKind.DATA, "load", time.time_ns(), False, size, self.body)
-        self.batch = to_batch([self.record])
-        self.series = {tag.id: Series.of(tag, "load", {"group": tag.path[1], "tag": tag.path[2]}) for tag in tags}
-        definitions = {tag.id: Definition(tag, tag.path[1], tag.path[2]) for tag in tags}
-        self._lines = [SeriesRun([self.series[i] for i in column.tag.tolist()]) for column in self.batch.columns]
-        self._runs = [Run([definitions[i] for i in column.tag.tolist()]) for column in self.batch.columns]
+        reports = rounds(kind, [(tag.id, tag.id) for tag in self._tags])
+        steady = reports[1:] or reports
+        bodies = [report[0].at(1, time.time_ns()) for report in steady]
+        self.size = steady[0][0].tags
+        self.body = bodies[0]
+        records = [Record(1, RecordKind.DATA, "load", time.time_ns(), False, self.size, body) for body in bodies]
+        batches = [to_batch([record]) for record in records]
+        self.bodies, self.batches = cycle(bodies), cycle(batches)
+        self._lines: TagTable[Series, SeriesRun] = TagTable(_series, SeriesRun)
+        self._runs: TagTable[Definition, Run] = TagTable(_definition, Run)
         self._state = TagState()
-        for tag in tags:
-            self._state.declare(tag)
         self._server = SecureConnection(SecurityPolicyNone(), TransportLimits())
         self._client = UASocketProtocol()
+
+    async def prepare(self) -> None:
+        """What is made before values come."""
+        catalogue = TagCatalogue(self._tags)
+        await self._lines.refresh(catalogue)
+        await self._runs.refresh(catalogue)
+        for tag in self._tags:
+            self._state.declare(tag)
 
     def receive(self) -> bytes:
         """From the chunks of a PublishResponse to the body of its notification."""
@@ -85,16 +97,26 @@ class Stages:
 
     def lines(self) -> bytes:
         """Line protocol."""
-        pairs = zip(self.batch.columns, self._lines, strict=True)
+        batch = next(self.batches)
+        pairs = zip(batch.columns, self._lines.plans(batch), strict=True)
         return b"".join([b"".join(encode(column, run).pieces) for column, run in pairs])
 
     def metrics(self) -> list[Data]:
         """Metrics of Sparkplug by device."""
-        sent = loads(self.batch, self._runs)
+        batch = next(self.batches)
+        sent = loads(batch, self._runs.plans(batch))
         found = [data for load in sent for data in encoded(load, self._state, historical=False)]
         for run, column in (pair for load in sent for pair in load.each()):
             self._state.told(run, column)
         return found
+
+
+def _series(tag: Tag) -> Series:
+    return Series.of(tag, "load", {"group": tag.path[1], "tag": tag.path[2]})
+
+
+def _definition(tag: Tag) -> Definition:
+    return Definition(tag, tag.path[1], tag.path[2])
 
 
 async def cost_us(act: Callable[[], object | Awaitable[object]], values: int) -> float:
@@ -111,6 +133,7 @@ async def cost_us(act: Callable[[], object | Awaitable[object]], values: int) ->
 async def measured(kind: Kind, size: int, folder: Path, connection: Connection, poster: Poster) -> dict[str, float]:
     """Microseconds a value, by stage."""
     stages, latest = Stages(kind, size), Latest()
+    await stages.prepare()
     stages.put_on_wire()
     journal = await Journal.open(folder / f"{kind}{size}.sqlite", JournalSettings(), JournalStatus())
     lines = stages.lines()
@@ -118,15 +141,15 @@ async def measured(kind: Kind, size: int, folder: Path, connection: Connection, 
 
     acts: dict[str, Callable[[], object | Awaitable[object]]] = {
         "receive": stages.receive,
-        "decode": lambda: decode_data(stages.body, 1),
-        "journal": lambda: journal.append([Draft(RecordKind.DATA, "load", stages.body, size)]),
-        "page": lambda: latest.write(stages.batch),
+        "decode": lambda: decode_data(next(stages.bodies), 1),
+        "journal": lambda: journal.append([Draft(RecordKind.DATA, "load", stages.body, stages.size)]),
+        "page": lambda: latest.write(next(stages.batches)),
         "line protocol": stages.lines,
         "HTTP": lambda: poster.post(lines),
         "Sparkplug": stages.metrics,
         "MQTT": lambda: connection.publish(messages, fenced=True),
     }
-    found = {name: await cost_us(act, size) for name, act in acts.items()}
+    found = {name: await cost_us(act, stages.size) for name, act in acts.items()}
     await journal.close()
     return found
 
