@@ -11,7 +11,8 @@ from gateway.contract import Catalogue, NotConnected, Rejected
 from gateway.naming import UNIT, Naming, NamingError, fill
 from gateway.sinks.influx_connection import Answer
 from gateway.sinks.influx_http import InfluxSettings, Poster
-from gateway.sinks.line_protocol import Lines, Series, SeriesRun, encode, event_line, gap_line
+from gateway.sinks.line_protocol import FIELDS, Lines, Series, SeriesRun, encode, event_line, gap_line, series_key
+from gateway.sinks.plans import Plans
 from gateway.sinks.tag_table import TagTable
 from gateway.values import Batch, Tag
 
@@ -62,7 +63,6 @@ def _reason(answer: Answer) -> str:
 @dataclass(frozen=True, slots=True)
 class _Line:
     position: int
-    measurement: str
     text: bytes
 
 
@@ -76,7 +76,8 @@ class Influx:
         self._settings = settings
         self._naming = naming
         self._common = {tag: naming.constants[tag] for tag in known if tag in naming.constants}
-        self._table: TagTable[Series, SeriesRun] = TagTable(self._make, SeriesRun)
+        self._table: TagTable[Series] = TagTable(self._make, FIELDS)
+        self._runs: Plans[Series, SeriesRun] = Plans(SeriesRun.of)
         self._poster: Poster | None = None
         self._tags: Catalogue | None = None
 
@@ -110,8 +111,9 @@ class Influx:
         return Series.of(tag, measurement, {name: names.get(name, "") for name in self._settings.tags})
 
     def _lines(self, batch: Batch) -> list[Lines]:
-        columns = zip(batch.columns, self._table.plans(batch), strict=True)
-        found = [encode(column, run) for column, run in columns if len(column)]
+        self._table.require(batch)
+        series = self._table.rows
+        found = [encode(column, self._runs.of([column], series)) for column in batch.columns if len(column)]
         found += [event_line(event, self._common) for event in batch.events]
         return found + [gap_line(gap, self._common) for gap in batch.gaps]
 
@@ -155,6 +157,7 @@ def conflicts(lines: Sequence[_Line], said: str) -> list[int]:
     match = _CONFLICT.search(said)
     if match is None:
         return []
-    field = re.compile(rb"[ ,]" + re.escape(match["field"].encode()) + rb"=")
-    meant = [line.position for line in lines if line.measurement == match["measurement"] and field.search(line.text)]
+    measurement = re.escape(series_key(match["measurement"], {}).encode())
+    field = re.compile(rb"%b[ ,](.*[ ,])?%b=" % (measurement, re.escape(match["field"].encode())), re.DOTALL)
+    meant = [line.position for line in lines if field.match(line.text)]
     return meant if len(meant) == int(match["dropped"]) else []

@@ -19,13 +19,14 @@ from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.json_text import event_text, gap_text
 from gateway.sinks.message import Message, level
 from gateway.sinks.mqtt import Connection
+from gateway.sinks.plans import Plans
 from gateway.sinks.sparkplug_codec import payload, sent
 from gateway.sinks.sparkplug_data import encoded
 from gateway.sinks.sparkplug_deaths import DeathCounter
-from gateway.sinks.sparkplug_loads import Load, loads
-from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, milliseconds, node_metric
-from gateway.sinks.sparkplug_run import Run
+from gateway.sinks.sparkplug_loads import loads
+from gateway.sinks.sparkplug_metric import FIELDS, Definition, Sample, birth_metric, milliseconds, node_metric
 from gateway.sinks.sparkplug_schema import Datatype, Payload
+from gateway.sinks.sparkplug_spread import Load, Spread
 from gateway.sinks.sparkplug_state import TagState
 from gateway.sinks.tag_table import TagTable
 from gateway.values import Batch, Tag
@@ -66,7 +67,9 @@ class Sparkplug:
         self._deaths = DeathCounter(state)
         self._group, self._node = (level(fill(part, naming.constants)) for part in (settings.group, settings.node))
         self._connection = Connection(settings.broker, settings.client_id, self._receive)
-        self._table: TagTable[Definition, Run] = TagTable(self._make, Run)
+        self._table: TagTable[Definition] = TagTable(self._make, FIELDS)
+        self._spreads: Plans[Definition, Spread] = Plans(Spread)
+        self._device_numbers: dict[str, int] = {}
         self._state = TagState()
         self._tags: Catalogue | None = None
         self._death_number = 0
@@ -104,13 +107,11 @@ class Sparkplug:
         if self._tags is None:
             raise NotConnected("not opened yet")
         births_due = await self._table.refresh(self._tags)
-        runs = self._table.plans(batch)
-        send = loads(batch, runs)
-        adapted = [run.adapt(self._state, column) for load in send for run, column in load.each()]
-        if any(adapted):
-            self._table.forget_plans()
-            births_due = True
-        if births_due or len(self._table) > self._announced:  # values of tags that their server no longer has
+        self._table.require(batch)
+        send = loads(batch, self._table.rows, self._spreads)
+        adapted = [run.adapt(self._state, column) for load, spread in send for run, column in spread.each(load)]
+        has_former = len(self._table.rows) > self._announced  # values of tags that their server no longer has
+        if births_due or any(adapted) or has_former:
             await self._announce()
         oversized: list[int] = []
         await self._connection.publish(self._data(batch, send, oversized), fenced=True)
@@ -121,21 +122,22 @@ class Sparkplug:
     def _make(self, tag: Tag) -> Definition:
         names = self._naming.of(tag)
         self._state.declare(tag)
-        return Definition(tag, level(fill(self._settings.device, names)), fill(self._settings.metric, names))
+        device = level(fill(self._settings.device, names))
+        number = self._device_numbers.setdefault(device, len(self._device_numbers))
+        return Definition(tag, device, fill(self._settings.metric, names), number)
 
-    def _data(self, batch: Batch, send: list[Load], oversized: list[int]) -> Iterator[Message]:
+    def _data(self, batch: Batch, send: list[tuple[Load, Spread]], oversized: list[int]) -> Iterator[Message]:
         """Messages, numbered as they leave; `oversized` gets the positions of those that the broker would not take."""
         largest, beginning = self._connection.largest - _AROUND, _beginning()
-        for load in send:
-            for whole in encoded(load, self._state, historical=batch.historical):
+        for load, spread in send:
+            for whole in encoded(load, spread, self._state, historical=batch.historical):
                 for data in whole.cut(largest):
                     if len(data.metrics) <= largest:
                         yield self._message("DDATA", data.metrics, data.device, beginning)
                     else:
                         oversized += data.positions.tolist()
             if not batch.historical:
-                for run, column in load.each():
-                    self._state.told(run, column)
+                self._state.told(spread, load)
         for position, metric in self._notices(batch):
             if len(metric) <= largest:
                 yield self._message("NDATA", metric)
@@ -155,11 +157,11 @@ class Sparkplug:
 
     async def _announce(self) -> None:
         """All births, sequence numbers from 0."""
-        self._announced = len(self._table)
+        self._announced = len(self._table.rows)
         self._state.forget_quality()
         self._sequence = 0
         messages = [self._message("NBIRTH", self._node_metrics())]
-        by_device = sorted(self._table.rows(), key=lambda definition: (definition.device, definition.tag.id))
+        by_device = sorted(self._table.rows, key=lambda definition: (definition.device, definition.tag.id))
         for device, definitions in groupby(by_device, key=lambda definition: definition.device):
             messages.append(self._message("DBIRTH", await self._device_metrics(list(definitions)), device))
         refused = await self._connection.publish(messages, fenced=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise, repeat
 from typing import Any
 
@@ -28,6 +29,7 @@ _FIXED = {"d": (b"\x69", "<f8"), "f": (b"\x65", "<f4"), "?": (b"\x70", "u1")}  #
 _INT, _LONG, _STRING = b"\x50", b"\x58", b"\x7a"
 _HEAD = 2  # bytes before a metric: its key, and its length as long as that is one byte
 _MORE = 0x80
+_SCATTERED = 0.3  # of the metrics begin a piece: from there on bytes are moved one by one, all at once
 _WORD_BYTES = 4  # integers up to here are an int_value, beyond a long_value
 
 
@@ -109,29 +111,51 @@ class Metrics:
         is_first = np.diff(order, prepend=-2) != 1
         is_first[bounds[:-1]] = True
         firsts = np.flatnonzero(is_first)
+        if len(firsts) > _SCATTERED * len(order):
+            yield from self._moved(order, bounds)
+            return
         lasts = np.append(firsts[1:], len(order)) - 1
         cuts = map(slice, self._starts()[order[firsts]].tolist(), self.ends[order[lasts]].tolist())
         pieces = list(map(self.data.__getitem__, cuts))
         for first, last in pairwise(np.searchsorted(firsts, bounds).tolist()):
             yield pieces[first] if last - first == 1 else b"".join(pieces[first:last])
 
+    def _moved(self, order: NDArray[np.intp], bounds: list[int]) -> Iterator[bytes]:
+        """The same where few neighbours stay such: all bytes at once."""
+        starts = self._starts()[order]
+        lengths = self.ends[order] - starts
+        ends = np.cumsum(lengths)
+        places = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
+        data = np.frombuffer(self.data, np.uint8)[places].tobytes()
+        for first, last in pairwise([0, *ends[np.array(bounds[1:]) - 1].tolist()]):
+            yield data[first:last]
+
     def _starts(self) -> NDArray[np.int64]:
         return np.concatenate([[0], self.ends[:-1]])
 
 
 def _filled(aliases: NDArray[np.int64], *, historical: bool, key: bytes, value: str) -> NDArray[np.void]:
-    """Rows of metrics, all but length, timestamp and value in place."""
-    late = _IS_HISTORICAL if historical else b""
-    layout = {"metrics": "V1", "length": "u1", "alias_key": "V1", "alias": "V3", "time_key": "V1", "time": "V6"}
-    rows = np.zeros(len(aliases), list((layout | {"late": f"V{len(late)}", "key": "V1", "value": value}).items()))
-    constants = {"metrics": _METRICS, "alias_key": _ALIAS, "time_key": _TIMESTAMP, "late": late, "key": key}
-    for field, constant in constants.items():
-        rows[field] = np.void(constant)
-    rows["alias"] = _varints(aliases, 3)
+    """Rows of metrics, all but timestamp and value in place."""
+    one = _row(key, value, historical=historical)
+    rows = np.frombuffer(bytearray(one.tobytes() * len(aliases)), one.dtype)
+    rows["alias"] = _varints(aliases)
     return rows
 
 
-class Rows:
+@cache
+def _row(key: bytes, value: str, *, historical: bool) -> NDArray[np.void]:
+    """A metric, all but alias, timestamp and value in place."""
+    late = _IS_HISTORICAL if historical else b""
+    layout = {"metrics": "V1", "length": "u1", "alias_key": "V1", "alias": "V3", "time_key": "V1", "time": "V6"}
+    row = np.zeros((), list((layout | {"late": f"V{len(late)}", "key": "V1", "value": value}).items()))
+    constants = {"metrics": _METRICS, "alias_key": _ALIAS, "time_key": _TIMESTAMP, "late": late, "key": key}
+    for field, constant in constants.items():
+        row[field] = np.void(constant)
+    row["length"] = row.itemsize - _HEAD
+    return row
+
+
+class NumberRows:
     """Metrics of one run of aliases and one NumPy type: all that does not change is filled in once."""
 
     def __init__(self, aliases: NDArray[np.int64], dtype: np.dtype[Any], *, historical: bool) -> None:
@@ -141,7 +165,6 @@ class Rows:
         key, value = _FIXED.get(dtype.char, (_LONG if self._is_long else _INT, "V0"))
         self._rows = _filled(aliases, historical=historical, key=key, value=value)
         self._length = self._rows.itemsize
-        self._rows["length"] = self._length - _HEAD
 
     def encode(self, milliseconds: NDArray[np.int64], values: NDArray[Any]) -> Metrics:
         """One metric a value. What is not is_regular() comes out as nonsense of the right length."""
@@ -175,13 +198,12 @@ def _unsigned(values: NDArray[Any], *, is_long: bool) -> NDArray[np.uint64]:
     return words if is_long else words & np.uint64(0xFFFF_FFFF)
 
 
-def _varints(values: NDArray[np.int64], width: int) -> NDArray[np.void]:
-    """Varints of exactly so many (up to eight) bytes, for numbers that need no more and no fewer."""
-    words = np.zeros(len(values), "<i8")
-    for i in range(width):
-        more = 0x80 if i < width - 1 else 0
-        words |= ((values >> (7 * i)) & 0x7F | more) << (8 * i)
-    return words.view(np.dtype({"names": ["bytes"], "formats": [f"V{width}"], "itemsize": 8}))["bytes"]
+def _varints(aliases: NDArray[np.int64]) -> NDArray[np.void]:
+    """Varints of three bytes."""
+    words = np.empty((len(aliases), 2), "<u2")
+    words[:, 0] = _PAIRS[aliases & 0x3FFF]
+    words[:, 1] = (aliases >> 14) & 0x7F
+    return words.view(_THREE_OF_FOUR)["bytes"][:, 0]
 
 
 def _stamps(milliseconds: NDArray[np.int64]) -> NDArray[np.void]:
@@ -196,6 +218,7 @@ _PAIRS = (np.arange(1 << 14) & 0x7F | (np.arange(1 << 14) >> 7) << 8 | 0x8080).a
 """Fourteen bits as two bytes of a varint that goes on, and as its last two."""
 _LAST_PAIRS = _PAIRS & 0x7FFF
 
+_THREE_OF_FOUR = np.dtype({"names": ["bytes"], "formats": ["V3"], "itemsize": 4})
 _THRESHOLDS = np.array([1 << (7 * i) for i in range(1, 10)], np.uint64)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.sinks.news import select
 from gateway.sinks.sparkplug_codec import Metrics, is_regular, metric_ends, text_metrics
-from gateway.sinks.sparkplug_loads import Load
 from gateway.sinks.sparkplug_metric import Sample, data_metric
-from gateway.sinks.sparkplug_run import Run
+from gateway.sinks.sparkplug_spread import Load, Run, Spread
 from gateway.sinks.sparkplug_state import TagState
 from gateway.values import Column
 
@@ -41,20 +41,19 @@ class Data:
                 first, start = place + 1, end
 
 
-def encoded(load: Load, state: TagState, *, historical: bool) -> Iterator[Data]:
+def encoded(load: Load, spread: Spread, state: TagState, *, historical: bool) -> Iterator[Data]:
     """One Data a device, or several where it has very many values."""
-    columns, spread = load.columns, load.spread
-    stamps = [np.maximum(column.time // _NANOSECONDS_PER_MS, 0) for column in columns]
+    stamps = [np.maximum(column.time // _NANOSECONDS_PER_MS, 0) for column in load]
     metrics = _together(
         [
-            _Encoder(run, column, ms, state, historical=historical).metrics()
-            for (run, column), ms in zip(load.each(), stamps, strict=True)
+            _Encoder(run, select(column, run.places), ms[run.places], state, historical=historical).metrics()
+            for (run, column), ms in zip(spread.each(load), stamps, strict=True)
         ]
     )
-    order = spread.order(np.concatenate(stamps))
-    position = np.concatenate([column.position for column in columns])[order]
-    ends = spread.starts.tolist()
-    for device, data, (first, last) in zip(spread.devices, metrics.sorted(order, ends), pairwise(ends), strict=True):
+    forward = spread.forward(np.concatenate(stamps))
+    position = np.concatenate([column.position for column in load])[spread.order[forward]]
+    parts = metrics.sorted(spread.moved[forward], spread.starts)
+    for device, data, (first, last) in zip(spread.devices, parts, pairwise(spread.starts), strict=True):
         yield Data(device, data, position[first:last])
 
 
@@ -83,15 +82,15 @@ class _Encoder:
         return regular.replaced(odd, map(self._single, odd)) if odd else regular
 
     def _numbers(self) -> Metrics:
-        column = self._column
-        self._is_odd[self._run.strangers(self._state, column)] = True
-        return self._run.rows(column.value.dtype, historical=self._historical).encode(self._ms, self._values())
+        dtype = self._column.value.dtype
+        self._is_odd |= self._run.strange(self._state, dtype)
+        return self._run.rows(dtype, historical=self._historical).encode(self._ms, self._values())
 
     def _values(self) -> NDArray[Any]:
-        values, is_time = self._column.value, self._run.is_time
-        if values.dtype != np.int64 or not is_time.any():
+        values = self._column.value
+        if values.dtype != np.int64 or not self._run.is_time.any():
             return values
-        return np.where(is_time, values // _NANOSECONDS_PER_MS, values)
+        return np.where(self._run.is_time, values // _NANOSECONDS_PER_MS, values)
 
     def _texts(self) -> Metrics:
         words = self._column.value.tolist()
@@ -104,11 +103,12 @@ class _Encoder:
         return text_metrics(self._run.aliases, self._ms, words, historical=self._historical)
 
     def _single(self, place: int) -> bytes:
-        definition, value = self._run.definitions[place], self._column.value[place]
+        column = self._column
+        definition, value = self._run.definitions[int(column.tag[place])], column.value[place]
         sample = Sample(
             value.item() if isinstance(value, np.generic) else value,
-            int(self._column.status[place]),
-            int(self._column.time[place]),
+            int(column.status[place]),
+            int(column.time[place]),
         )
         datatype = self._state.datatype(definition.tag.id)
         return data_metric(

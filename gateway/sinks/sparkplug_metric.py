@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from gateway.sinks.json_text import text
 from gateway.sinks.sparkplug_codec import FIRST_ALIAS, framed
@@ -51,6 +52,7 @@ class Definition:
     tag: Tag
     device: str
     name: str
+    device_number: int  # of the devices of the edge node, as they came
 
     @property
     def address(self) -> str:
@@ -61,6 +63,15 @@ class Definition:
     def alias(self) -> int:
         """The number that data messages carry in place of the name."""
         return self.tag.id + FIRST_ALIAS
+
+    @property
+    def is_time(self) -> bool:
+        """Whether its values are dates."""
+        return self.tag.data_type == DataType.DATETIME
+
+
+FIELDS: Mapping[str, DTypeLike] = {"device_number": np.int32, "is_time": np.bool_, "tag.since": np.int64}
+"""What data messages need of many definitions at once."""
 
 
 def declared(tag: Tag) -> Datatype:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.sinks.rows import Rows
 from gateway.sinks.sparkplug_metric import Definition, Sample, declared, group, observed
 from gateway.sinks.sparkplug_schema import Datatype
 from gateway.values import Column, Tag
@@ -32,7 +33,7 @@ _TEXTS = {str, dict, type(None)}
 
 _GROUP = np.zeros(max(Datatype) + 1, np.uint8)
 _GROUP[list(Datatype)] = [group(datatype) for datatype in Datatype]
-_RECENT = 32  # columns kept whole until their values are taken over
+_RECENT = 32  # loads kept whole until their values are taken over
 _FIRST = 1024  # tag ids that there is room for at first
 
 
@@ -54,13 +55,16 @@ class TagState:
         self._status = np.zeros(_FIRST, np.uint32)
         self._time = np.zeros(_FIRST, np.int64)
         self._objects: dict[int, Any] = {}
-        self._recent: dict[int, tuple[object, Column]] = {}
+        self._recent: dict[int, tuple[object, Iterable[Column]]] = {}
+        self.version = 0
+        """Rises when datatypes change."""
 
     def declare(self, tag: Tag) -> None:
         """Start, or start anew, with the type that the tag declares."""
         self._reserve(tag.id + 1)
         self._types[tag.id] = declared(tag)
         self._retyped[tag.id] = self._settled[tag.id] = False
+        self.version += 1
 
     def datatype(self, tag_id: int) -> Datatype:
         """The datatype of the tag's metric now."""
@@ -71,22 +75,22 @@ class TagState:
         fits: NDArray[np.bool_] = _GROUP[self._types[column.tag]] == _GROUP[Datatype.STRING]
         return fits
 
-    def strangers(self, column: Column) -> NDArray[np.intp]:
-        """Where the values of a numeric column do not fit the datatypes of their metrics."""
-        fits = _GROUP[self._types[column.tag]] == _GROUP[_OBSERVED[column.value.dtype.name]]
-        return np.flatnonzero(~fits)
+    def is_strange(self, tags: NDArray[np.integer[Any]], dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+        """Where numbers of this type do not fit the datatypes of the metrics of these tags."""
+        strange: NDArray[np.bool_] = _GROUP[self._types[tags]] != _GROUP[_OBSERVED[dtype.name]]
+        return strange
 
-    def adapt(self, definitions: Sequence[Definition], column: Column) -> bool:
+    def adapt(self, column: Column, definitions: Rows[Definition]) -> bool:
         """Change datatypes as the values ask for; True if any did and births are due."""
-        if column.value.dtype != np.object_:
-            kind = _OBSERVED[column.value.dtype.name]
-            ids = np.unique(column.tag[self.strangers(column)]).tolist()
-            changes = [self._retype(tag_id, kind) for tag_id in ids]
+        dtype = column.value.dtype
+        if dtype != np.object_:
+            ids = np.unique(column.tag[self.is_strange(column.tag, dtype)]).tolist()
+            changes = [self._retype(tag_id, _OBSERVED[dtype.name]) for tag_id in ids]
         elif self._takes_all(column):
             return False
         else:
-            found = zip(column.tag.tolist(), definitions, column.value, strict=True)
-            changes = [self._fit(tag_id, observed(value, definition.tag)) for tag_id, definition, value in found]
+            found = zip(column.tag.tolist(), column.value, strict=True)
+            changes = [self._fit(tag_id, observed(value, definitions[tag_id].tag)) for tag_id, value in found]
         return any(changes)
 
     def _takes_all(self, column: Column) -> bool:
@@ -104,6 +108,7 @@ class TagState:
         self._settled[tag_id] = self._retyped[tag_id]
         self._types[tag_id] = Datatype.STRING if self._retyped[tag_id] else kind
         self._retyped[tag_id] = True
+        self.version += 1
         return True
 
     def needs_quality(self, column: Column) -> NDArray[np.bool_]:
@@ -115,13 +120,13 @@ class TagState:
             doubtful |= self._unwell[column.tag]
         return doubtful
 
-    def told(self, key: object, column: Column) -> None:
-        """The column is sent. `key` is the same object for columns of the same run of tags, and then supersedes."""
-        if self._any_unwell and self._unwell[column.tag].any():
+    def told(self, key: object, load: Iterable[Column]) -> None:
+        """The columns are sent. `key` is the same object for columns of the same tags, which then supersede others."""
+        for column in load if self._any_unwell else ():
             self._unwell[column.tag] = column.status != 0  # of equal indices the last one stays
-            self._any_unwell = bool(self._unwell.any())
+        self._any_unwell = self._any_unwell and bool(self._unwell.any())
         self._recent.pop(id(key), None)
-        self._recent[id(key)] = key, column
+        self._recent[id(key)] = key, load
         if len(self._recent) > _RECENT:
             self._take_over()
 
@@ -152,15 +157,15 @@ class TagState:
                 return self._objects[tag_id]
 
     def _take_over(self) -> None:
-        for _, column in self._recent.values():
-            value = column.value
+        for column in (column for _, load in self._recent.values() for column in load):
+            tag, value = column.tag.astype(np.intp), column.value  # NumPy finds places by these twice as fast
             if value.dtype == np.object_:
-                self._objects.update(zip(column.tag.tolist(), value, strict=True))
+                self._objects.update(zip(tag.tolist(), value, strict=True))
             else:
-                self._bits[column.tag] = _bits(value)
-            self._form[column.tag] = value.dtype.kind
-            self._status[column.tag] = column.status
-            self._time[column.tag] = column.time
+                self._bits[tag] = _bits(value)
+            self._form[tag] = value.dtype.kind
+            self._status[tag] = column.status
+            self._time[tag] = column.time
         self._recent.clear()
 
     def _reserve(self, size: int) -> None:

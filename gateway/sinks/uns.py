@@ -19,7 +19,7 @@ from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.json_text import NULL, event_text, gap_text, iso_time, iso_times, text, texts
 from gateway.sinks.message import Message, TopicTemplate, level, topic
 from gateway.sinks.mqtt import Connection
-from gateway.sinks.news import news
+from gateway.sinks.news import news, select
 from gateway.sinks.tag_table import TagTable
 from gateway.values import Batch, Column, DataType, Tag
 
@@ -73,7 +73,7 @@ class Uns:
         self._root = topic(settings.root, naming.constants)
         self._status_topic = f"{self._root}/_status/{level(settings.client_id)}"
         self._connection = Connection(settings.broker, settings.client_id)
-        self._table: TagTable[_Topic, list[_Topic]] = TagTable(self._make, list)
+        self._table: TagTable[_Topic] = TagTable(self._make, {"tag.since": np.int64})
         self._tags: Catalogue | None = None
         self._statuses: dict[int, bytes] = {}
 
@@ -88,9 +88,9 @@ class Uns:
         if self._tags is None:
             raise NotConnected("not opened yet")
         await self._table.refresh(self._tags)
-        plans = self._table.plans(batch)
+        self._table.require(batch)
         positions: list[int] = []
-        messages = _counted(heapq.merge(self._values(batch, plans), self._notices(batch), key=itemgetter(0)), positions)
+        messages = _counted(heapq.merge(self._values(batch), self._notices(batch), key=itemgetter(0)), positions)
         refused = await self._connection.publish(messages)
         if refused:
             reasons = sorted(set(refused.values()))
@@ -110,43 +110,31 @@ class Uns:
         enum = tuple(b',"text":' + text(word) for word in tag.enum)
         return _Topic(tag, topic(self._template, self._naming.of(tag)), unit, end, enum)
 
-    def _values(self, batch: Batch, plans: list[list[_Topic]]) -> Iterator[tuple[int, Message]]:
+    def _values(self, batch: Batch) -> Iterator[tuple[int, Message]]:
         """Messages of all columns by rising position, formed as they are asked for."""
-        columns = list(zip(batch.columns, plans, strict=True))
-        if batch.historical:
-            columns = [news(column, topics) for column, topics in columns]
-        every = (
-            np.sort(np.concatenate([column.position for column, _ in columns])) if columns else np.empty(0, np.int64)
-        )
+        columns = [news(column, self._table.rows) if batch.historical else column for column in batch.columns]
+        every = np.sort(np.concatenate([column.position for column in columns])) if columns else np.empty(0, np.int64)
         for start in range(0, len(every), _SLICE):
             bounds = every[start], every[min(start + _SLICE, len(every)) - 1]
-            rows = (self._slice(column, topics, bounds, late=batch.historical) for column, topics in columns)
+            rows = (self._slice(column, bounds, late=batch.historical) for column in columns)
             yield from sorted((row for slice_ in rows for row in slice_), key=itemgetter(0))
 
-    def _slice(
-        self, column: Column, topics: list[_Topic], bounds: tuple[np.int64, np.int64], *, late: bool
-    ) -> Iterator[tuple[int, Message]]:
+    def _slice(self, column: Column, bounds: tuple[np.int64, np.int64], *, late: bool) -> Iterator[tuple[int, Message]]:
         """Messages of the values whose positions lie within the bounds."""
         first, last = np.searchsorted(column.position, bounds[0]), np.searchsorted(column.position, bounds[1], "right")
-        part = slice(int(first), int(last))
-        bodies = self._bodies(column.value[part], column.status[part], column.time[part], topics[part], late=late)
-        for position, row, body in zip(column.position[part].tolist(), topics[part], bodies, strict=True):
+        part = select(column, slice(int(first), int(last)))
+        topics = self._table.rows.of(part.tag)
+        bodies = self._bodies(part, topics, late=late)
+        for position, row, body in zip(part.position.tolist(), topics, bodies, strict=True):
             yield position, Message(row.address, body, qos=1, retain=not late)
 
-    def _bodies(
-        self,
-        value: NDArray[Any],
-        status: NDArray[np.uint32],
-        time: NDArray[np.int64],
-        topics: list[_Topic],
-        *,
-        late: bool,
-    ) -> Iterator[bytes]:
+    def _bodies(self, column: Column, topics: list[_Topic], *, late: bool) -> Iterator[bytes]:
         """One JSON object a value."""
         tail = b',"historical":true}' if late else b"}"
         is_time = [row.tag.data_type == DataType.DATETIME for row in topics]
-        shown = _shown(value, status, is_time)
-        for row, raw, json, code, stamp in zip(topics, value, shown, status.tolist(), iso_times(time), strict=True):
+        shown = _shown(column.value, column.status, is_time)
+        codes, stamps = column.status.tolist(), iso_times(column.time)
+        for row, raw, json, code, stamp in zip(topics, column.value, shown, codes, stamps, strict=True):
             words = _enum_text(row, raw, json) if row.texts else b""
             head = (b'{"value":', json, row.unit, self._status(code), stamp.encode(), row.end, words, tail)
             yield b"".join(head)

@@ -29,13 +29,16 @@ from gateway.records import to_batch
 from gateway.sinks.broker import BrokerSettings
 from gateway.sinks.influx_http import InfluxSettings, Poster
 from gateway.sinks.latest import Latest
+from gateway.sinks.line_protocol import FIELDS as SERIES_FIELDS
 from gateway.sinks.line_protocol import Series, SeriesRun, encode
 from gateway.sinks.message import Message
 from gateway.sinks.mqtt import Connection
+from gateway.sinks.plans import Plans
 from gateway.sinks.sparkplug_data import Data, encoded
 from gateway.sinks.sparkplug_loads import loads
+from gateway.sinks.sparkplug_metric import FIELDS as DEFINITION_FIELDS
 from gateway.sinks.sparkplug_metric import Definition
-from gateway.sinks.sparkplug_run import Run
+from gateway.sinks.sparkplug_spread import Spread
 from gateway.sinks.sparkplug_state import TagState
 from gateway.sinks.tag_table import TagTable
 from gateway.status import JournalStatus
@@ -64,8 +67,10 @@ class Stages:
         records = [Record(1, RecordKind.DATA, "load", time.time_ns(), False, self.size, body) for body in bodies]
         batches = [to_batch([record]) for record in records]
         self.bodies, self.batches = cycle(bodies), cycle(batches)
-        self._lines: TagTable[Series, SeriesRun] = TagTable(_series, SeriesRun)
-        self._runs: TagTable[Definition, Run] = TagTable(_definition, Run)
+        self._series: TagTable[Series] = TagTable(_series, SERIES_FIELDS)
+        self._definitions: TagTable[Definition] = TagTable(_definition, DEFINITION_FIELDS)
+        self._runs: Plans[Series, SeriesRun] = Plans(SeriesRun.of)
+        self._spreads: Plans[Definition, Spread] = Plans(Spread)
         self._state = TagState()
         self._server = SecureConnection(SecurityPolicyNone(), TransportLimits())
         self._client = UASocketProtocol()
@@ -73,8 +78,8 @@ class Stages:
     async def prepare(self) -> None:
         """What is made before values come."""
         catalogue = TagCatalogue(self._tags)
-        await self._lines.refresh(catalogue)
-        await self._runs.refresh(catalogue)
+        await self._series.refresh(catalogue)
+        await self._definitions.refresh(catalogue)
         for tag in self._tags:
             self._state.declare(tag)
 
@@ -98,16 +103,21 @@ class Stages:
     def lines(self) -> bytes:
         """Line protocol."""
         batch = next(self.batches)
-        pairs = zip(batch.columns, self._lines.plans(batch), strict=True)
-        return b"".join([b"".join(encode(column, run).pieces) for column, run in pairs])
+        self._series.require(batch)
+        runs = [self._runs.of([column], self._series.rows) for column in batch.columns]
+        lines = [encode(column, run) for column, run in zip(batch.columns, runs, strict=True)]
+        return b"".join([b"".join(some.pieces) for some in lines])
 
     def metrics(self) -> list[Data]:
         """Metrics of Sparkplug by device."""
-        batch = next(self.batches)
-        sent = loads(batch, self._runs.plans(batch))
-        found = [data for load in sent for data in encoded(load, self._state, historical=False)]
-        for run, column in (pair for load in sent for pair in load.each()):
-            self._state.told(run, column)
+        batch, rows, state = next(self.batches), self._definitions.rows, self._state
+        self._definitions.require(batch)
+        found: list[Data] = []
+        for load, spread in loads(batch, rows, self._spreads):
+            births = [run.adapt(state, column) for run, column in spread.each(load)]
+            assert not any(births)
+            found += encoded(load, spread, state, historical=False)
+            state.told(spread, load)
         return found
 
 
@@ -116,7 +126,7 @@ def _series(tag: Tag) -> Series:
 
 
 def _definition(tag: Tag) -> Definition:
-    return Definition(tag, tag.path[1], tag.path[2])
+    return Definition(tag, tag.path[1], tag.path[2], tag.id // GROUP)
 
 
 async def cost_us(act: Callable[[], object | Awaitable[object]], values: int) -> float:

@@ -14,7 +14,19 @@ from influxdb_client import Point as ClientPoint
 from support_influx import Point, read
 from support_sinks import BAD, NOW, UNCERTAIN, column, event, gap, tag
 
-from gateway.sinks.line_protocol import Series, SeriesRun, encode, event_line, gap_line, point, series_key
+from gateway.sinks.json_text import iso_time
+from gateway.sinks.line_protocol import (
+    FIELDS,
+    Lines,
+    Series,
+    SeriesRun,
+    encode,
+    event_line,
+    gap_line,
+    point,
+    series_key,
+)
+from gateway.sinks.rows import Rows
 from gateway.values import Column, DataType, Tag
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -22,19 +34,25 @@ KEY = TEXT.filter(lambda words: words and not words.startswith("#") and not word
 NUMBERS = ["f8", "f4", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
 
 
-def run(*tags: Tag) -> SeriesRun:
-    return SeriesRun([Series.of(one, "process", {"tag": one.path[-1], "unit": one.unit}) for one in tags])
+def series(*tags: Tag) -> Rows[Series]:
+    rows: Rows[Series] = Rows(FIELDS)
+    for one in tags:
+        rows.put(Series.of(one, "process", {"tag": one.path[-1], "unit": one.unit}))
+    return rows
+
+
+def encoded(data: Column, *tags: Tag) -> Lines:
+    return encode(data, SeriesRun(data.tag, series(*tags)))
 
 
 def lines(data: Column, *tags: Tag) -> list[Point]:
-    """What a database reads of a column; one tag stands for all values."""
-    series = run(*(tags if len(tags) == len(data) else tags * len(data)))
-    encoded = encode(data, series)
-    assert encoded.positions.tolist() == data.position.tolist()
-    assert [text for _, _, text in encoded.each()] == [
-        line.encode() for line in b"".join(encoded.pieces).decode().splitlines(keepends=True)
+    """What a database reads of a column."""
+    found = encoded(data, *tags)
+    assert found.positions.tolist() == data.position.tolist()
+    assert [text for _, text in found.each()] == [
+        line.encode() for line in b"".join(found.pieces).decode().splitlines(keepends=True)
     ] or data.value.dtype == np.object_
-    return read(b"".join(encoded.pieces).decode())
+    return read(b"".join(found.pieces).decode())
 
 
 def fields(data: Column, *tags: Tag) -> dict[str, Any]:
@@ -43,8 +61,8 @@ def fields(data: Column, *tags: Tag) -> dict[str, Any]:
 
 
 def test_a_value_is_a_line_with_status_value_and_nanoseconds() -> None:
-    encoded = encode(column([28.4], [1], time=NOW + 100), run(tag(1, "Zone2", unit="°C")))
-    assert b"".join(encoded.pieces).decode() == "process,tag=Zone2,unit=°C status=0i,value=28.4 1795338112950000100\n"
+    found = encoded(column([28.4], [1], time=NOW + 100), tag(1, "Zone2", unit="°C"))
+    assert b"".join(found.pieces).decode() == "process,tag=Zone2,unit=°C status=0i,value=28.4 1795338112950000100\n"
 
 
 @settings(max_examples=150)
@@ -84,8 +102,8 @@ def test_every_number_can_be_read_back(kind: str, data: st.DataObject) -> None:
 
 @given(st.lists(st.integers(10**18, 2**63 - 1) | st.integers(10**18 - 5, 10**18 + 5), min_size=1))
 def test_times_have_all_their_digits(times: list[int]) -> None:
-    encoded = encode(column([1.0] * len(times), [1] * len(times), time=times), run(*[tag(1)] * len(times)))
-    assert [line.rpartition(b" ")[2] for _, _, line in encoded.each()] == [b"%d\n" % time for time in times]
+    found = encoded(column([1.0] * len(times), [1] * len(times), time=times), tag(1))
+    assert [line.rpartition(b" ")[2] for _, line in found.each()] == [b"%d\n" % time for time in times]
 
 
 @given(st.lists(TEXT, min_size=1, max_size=5))
@@ -107,7 +125,7 @@ def test_texts_all_at_once_are_the_lines_of_each(samples: list[tuple[str | None,
         point("process,tag=T", {"status": code, "text": None if code == BAD else one}, NOW + i)
         for i, (one, code) in enumerate(samples)
     ]
-    assert [line for _, _, line in encode(data, run(*[tag(1, "T")] * len(words))).each()] == each
+    assert [line for _, line in encoded(data, tag(1, "T")).each()] == each
 
 
 @pytest.mark.parametrize(
@@ -152,11 +170,58 @@ def test_a_date_has_text_and_seconds() -> None:
 
 
 def test_a_run_of_series_can_be_used_again() -> None:
-    series = run(tag(1), tag(2))
-    first = b"".join(encode(column([1.0, float("nan")], [1, 2]), series).pieces)
-    second = b"".join(encode(column([3.0, 4.0], [1, 2]), series).pieces)
+    run = SeriesRun(np.array([1, 2], np.int32), series(tag(1), tag(2)))
+    first = b"".join(encode(column([1.0, float("nan")], [1, 2]), run).pieces)
+    second = b"".join(encode(column([3.0, 4.0], [1, 2]), run).pieces)
     assert [one.fields for one in read(first.decode())] == [{"status": 0, "value": 1.0}, {"status": 0}]
     assert [one.fields for one in read(second.decode())] == [{"status": 0, "value": 3.0}, {"status": 0, "value": 4.0}]
+
+
+CHANGING = (
+    tag(1, "Zone 1", unit="°C"),
+    tag(2, "Zone,2"),
+    tag(3, "Word", DataType.STRING),
+    tag(4, "State", DataType.INT32, enum=("Idle", "Run")),
+    tag(5, "Due", DataType.DATETIME),
+    tag(70_000, "Far"),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from(CHANGING), min_size=1, max_size=30), st.data())
+def test_any_tags_in_any_order_have_the_lines_of_influxdb_client(tags: list[Tag], data: st.DataObject) -> None:
+    ids = [one.id for one in tags]
+    if data.draw(st.booleans()):
+        values: Any = data.draw(st.lists(TEXT | st.none(), min_size=len(ids), max_size=len(ids)))
+        got = column(values, ids, dtype=object)
+    else:
+        kind = data.draw(st.sampled_from(["f8", "i4", "i8", "u1", "?"]))
+        values = data.draw(arrays.arrays(kind, len(ids)))
+        got = column(values, ids)
+    got.status[:] = data.draw(arrays.arrays("u4", len(ids), elements=st.sampled_from([0, 0, UNCERTAIN, BAD])))
+    got.time[:] = data.draw(arrays.arrays("i8", len(ids), elements=st.integers(NOW, NOW + 5)))
+    for one, value, status, time, (_, line) in zip(
+        tags, got.value, got.status.tolist(), got.time.tolist(), encoded(got, *CHANGING).each(), strict=True
+    ):
+        theirs = ClientPoint("process").tag("tag", one.path[-1]).tag("unit", one.unit).time(time)
+        theirs.field("status", status)
+        (ours,) = read(line.decode())
+        assert ours.key == theirs.to_line_protocol().split(" status=")[0]
+        assert ours.time == time
+        assert ours.fields == expected_fields(one, value, status)
+
+
+def expected_fields(one: Tag, value: Any, status: int) -> dict[str, Any]:
+    if status == BAD or value is None:
+        return {"status": status}
+    if isinstance(value, str):
+        return {"status": status, "text": value}
+    if not np.isfinite(value):
+        return {"status": status}
+    if one.data_type == DataType.DATETIME and isinstance(value, np.int64):
+        return {"status": status, "text": iso_time(int(value)), "value": int(value) / 1e9}
+    is_named = one.enum and isinstance(value, np.integer) and 0 <= value < len(one.enum)
+    return {"status": status, "value": float(value)} | ({"text": one.enum[value]} if is_named else {})
 
 
 def test_tags_are_sorted_escaped_and_left_out_when_empty() -> None:
@@ -166,8 +231,8 @@ def test_tags_are_sorted_escaped_and_left_out_when_empty() -> None:
 
 
 def test_an_event_is_a_point_whose_fields_keep_their_type() -> None:
-    encoded = event_line(event(Customer='A "B"', Quantity=60, Rush=True, Note=None, type="x", Lines=[1]), {"site": "b"})
-    (found,) = read(encoded.pieces[0].decode())
+    line = event_line(event(Customer='A "B"', Quantity=60, Rush=True, Note=None, type="x", Lines=[1]), {"site": "b"})
+    (found,) = read(line.pieces[0].decode())
     assert (
         found.key
         == "event,severity_class=medium,site=b,source=plant,source_name=ChocolateLine1,type=BulkOrderEventType"

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support_sinks import BAD, NOW, UNCERTAIN, tag
 
-from gateway.sinks.sparkplug_codec import Metrics, Rows, framed, is_regular, metric_ends, payload, sent, text_metrics
+from gateway.sinks.sparkplug_codec import (
+    Metrics,
+    NumberRows,
+    framed,
+    is_regular,
+    metric_ends,
+    payload,
+    sent,
+    text_metrics,
+)
 from gateway.sinks.sparkplug_metric import Definition, Sample, birth_metric, data_metric, observed, quality
 from gateway.sinks.sparkplug_schema import Datatype, Metric, Payload
 from gateway.sinks.varint import varint
@@ -47,7 +56,7 @@ def test_rows_are_the_bytes_of_protobuf(kind: str, data: st.DataObject) -> None:
     aliases = data.draw(st.lists(ALIASES, min_size=size, max_size=size))
     times = data.draw(st.lists(TIMES, min_size=size, max_size=size))
     historical = data.draw(st.booleans())
-    rows = Rows(np.array(aliases, np.int64), values.dtype, historical=historical)
+    rows = NumberRows(np.array(aliases, np.int64), values.dtype, historical=historical)
     metrics = rows.encode(np.array(times, np.int64), values)
     assert metrics.data == expected(aliases, times, values, historical=historical)
     assert metrics.ends.tolist() == metric_ends(metrics.data)
@@ -101,7 +110,7 @@ def test_what_does_not_fit_the_rows_is_known() -> None:
 
 
 def definition(data_type: DataType, **more: Any) -> Definition:
-    return Definition(tag(5, "T", data_type, **more), "L.S", "Process/T")
+    return Definition(tag(5, "T", data_type, **more), "L.S", "Process/T", 0)
 
 
 def read(framed_metric: bytes) -> Any:

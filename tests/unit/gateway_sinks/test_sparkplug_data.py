@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_sinks import BAD, NOW, tag
 
+from gateway.sinks.plans import Plans
+from gateway.sinks.rows import Rows
 from gateway.sinks.sparkplug_data import Data, encoded
 from gateway.sinks.sparkplug_loads import loads
-from gateway.sinks.sparkplug_metric import Definition
-from gateway.sinks.sparkplug_run import Run
+from gateway.sinks.sparkplug_metric import FIELDS, Definition
 from gateway.sinks.sparkplug_schema import Payload
+from gateway.sinks.sparkplug_spread import Spread
 from gateway.sinks.sparkplug_state import TagState
 from gateway.values import Batch, Column, DataType
 
@@ -29,7 +31,10 @@ TYPES = {
     7: (DataType.DATETIME, "i8"),
     3_000_000: (DataType.FLOAT, "f4"),
 }
-DEFINITIONS = {i: Definition(tag(i, f"T{i}", kind), f"Device{i % 3}", f"T{i}") for i, (kind, _) in TYPES.items()}
+DEFINITIONS = {i: Definition(tag(i, f"T{i}", kind), f"Device{i % 3}", f"T{i}", i % 3) for i, (kind, _) in TYPES.items()}
+ROWS: Rows[Definition] = Rows(FIELDS)
+for definition in DEFINITIONS.values():
+    ROWS.put(definition)
 VALUES = {
     "f8": st.floats(),
     "f4": st.floats(width=32),
@@ -75,13 +80,11 @@ def as_batch(rows: list[Sample], *, historical: bool = False) -> Batch:
 
 
 def messages(batch: Batch, state: TagState) -> Iterator[Data]:
-    """What is sent of a batch, each time with new runs."""
-    runs = [Run([DEFINITIONS[i] for i in column.tag.tolist()]) for column in batch.columns]
-    for load in loads(batch, runs):
-        yield from encoded(load, state, historical=batch.historical)
+    """What is sent of a batch, each time arranged anew."""
+    for load, spread in loads(batch, ROWS, Plans(Spread)):
+        yield from encoded(load, spread, state, historical=batch.historical)
         if not batch.historical:
-            for run, column in load.each():
-                state.told(run, column)
+            state.told(spread, load)
 
 
 def sent(batch: Batch, state: TagState) -> dict[int, list[Any]]:

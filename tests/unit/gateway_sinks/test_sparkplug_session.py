@@ -173,7 +173,7 @@ async def test_births_that_the_broker_cannot_take_are_told(world: World) -> None
 
 async def test_a_broker_lost_in_the_middle_gets_births_and_the_batch_again(world: World) -> None:
     await world.open(tag(1), tag(2, station="Mixing"))
-    world.broker.manners.hangs_up = lambda message: message.topic.endswith("DDATA/conche/Line1.Tempering")
+    world.broker.manners.hangs_up = lambda message: message.topic.endswith("DDATA/conche/Line1.Mixing")
     data = batch(column([1.0, 2.0], [1, 2]))
     with pytest.raises(NotConnected):
         await world.sink.write(data)
@@ -183,8 +183,8 @@ async def test_a_broker_lost_in_the_middle_gets_births_and_the_batch_again(world
     host = await world.open(tag(1), tag(2, station="Mixing"))
     assert host.bd_seq == 1
     host = await world.write(data)
-    assert host.history[ZONE] == [1.0]
-    assert host.history["Line1.Mixing/Process/Tag2"][-1] == 2.0
+    assert host.history[ZONE][-1] == 1.0
+    assert host.history["Line1.Mixing/Process/Tag2"] == [2.0]
 
 
 async def test_a_cancelled_write_leaves_no_hole_in_the_sequence(world: World) -> None:
