@@ -97,6 +97,27 @@ def _sizes() -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(_size(mask, code) for code in range(256)) for mask in range(256))
 
 
+@cache
+def sizes() -> NDArray[np.int64]:
+    """Bytes of a DataValue by mask and type byte; of a text, those not its own, negative; 0 where they vary else."""
+    return np.array(_sizes(), np.int64)
+
+
+def measured(body: bytes, pos: int, types: Structures | None) -> tuple[int, tuple[Any, int, int | None] | None]:
+    """Bytes of the DataValue that begins here, and what it holds if that had to be decoded to measure it.
+
+    Raises IndexError or Malformed where it is not all there.
+    """
+    size = _sizes()[body[pos]][body[pos + 1]]
+    if size > 0:
+        return size, None
+    if size < 0:
+        return measured_text(body, pos), None
+    reader = Reader(body, pos, types)
+    value = data_value(reader)
+    return reader.pos - pos, value
+
+
 def measured_text(body: bytes, pos: int) -> int:
     """Bytes of the DataValue that begins here and is a text. Raises Malformed where they are not all there."""
     beside = -_sizes()[body[pos]][body[pos + 1]]
@@ -156,19 +177,23 @@ def scan(body: bytes, n: int, head: int = NOTIFICATION_HEAD, types: Structures |
             lengths[done] = size
             pos += size + head
     except (IndexError, Malformed):
-        return _cut(body, lengths[:done], head, special, at=pos)
-    return _cut(body, lengths, head, special, at=None)
+        return cut(body, _offsets(lengths[:done], head), special, at=pos)
+    return cut(body, _offsets(lengths, head), special, at=None)
 
 
-def _cut(
-    body: bytes, lengths: array[int], head: int, special: dict[int, tuple[Any, int, int | None]], at: int | None
-) -> Scan:
-    """The scan of what is whole. The value that could not be measured, if its handle is there, is one bad value."""
+def _offsets(lengths: array[int], head: int) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(np.frombuffer(lengths, np.int64) + head, out=offsets[1:])
-    offsets += 4
+    return offsets + 4
+
+
+def cut(
+    body: bytes, offsets: NDArray[np.int64], special: dict[int, tuple[Any, int, int | None]], at: int | None
+) -> Scan:
+    """The scan of what is whole. The value that could not be measured, if its handle is there, is one bad value."""
+    found = len(offsets) - 1
     whole = int(np.searchsorted(offsets, len(body), side="right")) - 1
-    if whole == len(lengths) and at is not None and at <= len(body):
+    if whole == found and at is not None and at <= len(body):
         special[whole] = (None, BAD_DECODING_ERROR, None)
         offsets, whole = np.append(offsets, len(body)), whole + 1
-    return Scan(offsets[: whole + 1], special, complete=at is None and whole == len(lengths))
+    return Scan(offsets[: whole + 1], special, complete=at is None and whole == found)
