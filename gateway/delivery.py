@@ -15,7 +15,7 @@ from gateway.backoff import delay
 from gateway.calls import Calls, ended
 from gateway.contract import NotConnected, Rejected, Sink
 from gateway.journal import INDEX_BITS, Journal, JournalError, Record
-from gateway.lanes import Pace, Share, Turn, fitting
+from gateway.lanes import Pace, Share, Turn, fitting, patience_s
 from gateway.records import to_batch
 from gateway.refusals import Refusals
 from gateway.status import Link, SinkStatus
@@ -40,7 +40,9 @@ class DeliverySettings(BaseModel):
         default=50_000, ge=1, description="Values that go into one; a notification stays whole."
     )
     flush_ms: float = Field(
-        default=25.0, ge=0, description="A value waits no longer than this for others; to rules and page up to 250 ms."
+        default=25.0,
+        ge=0,
+        description="A value waits no longer than this for others, where such come; for rules and page up to 250 ms.",
     )
     live_s: float = Field(default=10.0, gt=0, description="What waits longer goes to the backlog; live values go on.")
     backlog_share: float = Field(default=0.25, gt=0, lt=1, description="Of the bytes, while live values wait.")
@@ -64,6 +66,7 @@ class Delivery:
         self._cursor: Cursor | None = None
         self._live_from = 1  # what is owed before this number is backlog; from it on everything is owed
         self._volume = 0  # the journal's volume at live_from
+        self._received = 0  # when the last live record came
         self._attempts = 0
         self._calls = Calls()
         self._stopping = False
@@ -73,6 +76,7 @@ class Delivery:
         self._settings = settings
         self._share = Share(settings.backlog_share, settings.max_batch_bytes)
         self._pace = Pace(settings.max_batch_bytes)
+        self._patience_s = settings.flush_ms / 1000
 
     async def run(self) -> None:
         """Deliver until cancelled; then finish or abandon the running write within a second, save progress, close."""
@@ -143,7 +147,9 @@ class Delivery:
         if live:
             await self._write(self._batch(live), cursor, live)
         size = _size(records)
-        self._live_from = records[-1].sequence + 1
+        first, last = records[0].received, records[-1].received
+        self._patience_s = patience_s(self._received, first, last, self._settings.flush_ms / 1000)
+        self._live_from, self._received = records[-1].sequence + 1, last
         self._volume = self._volume + size if self._has_live() else self._journal.volume
         return size
 
@@ -200,13 +206,12 @@ class Delivery:
 
     def _flush_in_s(self) -> float:
         """Seconds until the oldest live record has waited enough; a clock that was set makes it go at once."""
-        flush_s = self._settings.flush_ms / 1000
-        left = flush_s - _age_s(self._journal.received(self._live_from))
-        return left if left <= flush_s else 0.0
+        left = self._patience_s - _age_s(self._journal.received(self._live_from))
+        return left if left <= self._patience_s else 0.0
 
     async def _wait(self) -> None:
         """Until live records are due."""
-        patience_s = self._flush_in_s() if self._has_live() else self._settings.flush_ms / 1000
+        patience_s = self._flush_in_s() if self._has_live() else self._patience_s
         enough = self._volume + self._settings.max_batch_bytes
         await self._journal.wait(self._live_from - 1, enough, patience_s)
 

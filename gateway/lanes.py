@@ -17,6 +17,15 @@ def fitting(counts: Sequence[int], most: int) -> int:
     return max(1, sum(total <= most for total in accumulate(counts)))
 
 
+def patience_s(before: int, first: int, last: int, flush_s: float) -> float:
+    """How long the next live value waits for others: not at all where values come alone, at least `flush_s` apart.
+
+    `first` and `last` of the latest batch and the one `before` it: when they came, Unix ns.
+    """
+    alone = first == last and first - before >= flush_s * 1e9
+    return 0.0 if alone else flush_s
+
+
 class Turn(Enum):
     """What to do next."""
 

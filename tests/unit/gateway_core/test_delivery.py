@@ -39,6 +39,19 @@ async def test_what_comes_together_goes_together(journal: Journal, serve) -> Non
     assert len(served.sink.received) == 1
 
 
+async def test_where_values_come_alone_none_waits_for_others(journal: Journal, serve) -> None:
+    await journal.append([draft(1, received=time_ns() - 100_000_000_000)])
+    served = serve(settings=QUICK.model_copy(update={"flush_ms": 60_000.0, "live_s": 1000.0}))
+    await until(lambda: served.live == [1])
+    await journal.append([draft(2)])
+    await until(lambda: served.live == [1, 2])
+    await journal.append([draft(3)])
+    await until(lambda: served.live == [1, 2, 3])
+    await journal.append([draft(4)])
+    await asyncio.sleep(0.05)
+    assert served.live == [1, 2, 3], "the last two came shortly one after the other, so the next is worth waiting for"
+
+
 async def test_a_full_batch_does_not_wait_for_its_time(journal: Journal, serve) -> None:
     served = serve(settings=QUICK.model_copy(update={"flush_ms": 60_000.0, "max_batch_bytes": 100}))
     await journal.append([draft(*range(10))])

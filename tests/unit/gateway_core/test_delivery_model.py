@@ -18,7 +18,7 @@ from gateway.journal import Draft, Journal, JournalSettings
 from gateway.sinks.memory import MemorySink
 from gateway.status import JournalStatus, SinkStatus
 
-QUICK = DeliverySettings(flush_ms=0, live_s=0.01, max_batch_bytes=100, backoff_base_s=0.001, backoff_cap_s=0.002)
+QUICK = DeliverySettings(flush_ms=1, live_s=0.01, max_batch_bytes=100, backoff_base_s=0.001, backoff_cap_s=0.002)
 KEPT = JournalSettings(recent_bytes=1000)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.lanes import Pace, Share, Turn, fitting
+from gateway.lanes import Pace, Share, Turn, fitting, patience_s
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
@@ -57,3 +57,20 @@ def test_a_batch_is_never_larger_than_allowed() -> None:
 )
 def test_a_batch_takes_what_fits_and_always_the_first(counts: tuple[int, ...], most: int, found: int) -> None:
     assert fitting(counts, most) == found
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "last", "waits", "why"),
+    [
+        (0, 100, 100, False, "one came long after the one before"),
+        (0, 25, 25, False, "so long, exactly"),
+        (80, 100, 100, True, "two came shortly one after the other"),
+        (0, 100, 110, True, "some came while the first one waited"),
+        (500, 100, 100, True, "the clock was set back: nothing is known"),
+    ],
+)
+def test_values_wait_for_others_only_where_others_come(
+    before: int, first: int, last: int, waits: bool, why: str
+) -> None:
+    times = (ms * 1_000_000 for ms in (before, first, last))
+    assert patience_s(*times, flush_s=0.025) == (0.025 if waits else 0.0), why
