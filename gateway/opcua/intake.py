@@ -60,9 +60,8 @@ class Intake:
         if drafts or heard:
             commit = self._journal.append(drafts, Heard(self.source, heard) if heard else None)
             try:
-                await asyncio.shield(commit)
+                await commit
             except asyncio.CancelledError:
-                await asyncio.wait([commit])
                 if commit.exception() is None:
                     then()
                 raise

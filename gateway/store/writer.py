@@ -46,6 +46,13 @@ class _Waiting:
     future: asyncio.Future[Any]
 
 
+class _Commit(asyncio.Future[R]):
+    """What a job becomes. It cannot be called off: whoever waits and is cancelled hears of that behind the commit."""
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - as the base's
+        return False
+
+
 class JournalWriter:
     """Runs jobs on the file, many in one transaction; a failed file is opened anew with the next job."""
 
@@ -76,7 +83,7 @@ class JournalWriter:
 
         JournalError if it could not be stored; then nothing has changed.
         """
-        future: asyncio.Future[R] = self._loop.create_future()
+        future: asyncio.Future[R] = _Commit(loop=self._loop)
         if self._closed:
             future.set_exception(JournalError("the journal is closed"))
         else:
