@@ -40,7 +40,7 @@ def _leapt(body: bytes, n: int, types: Structures | None) -> Scan | None:
     special: dict[int, tuple[Any, int, int | None]] = {}
     starts: list[NDArray[np.int64]] = []
     done, pos, at = 0, _FIRST, None
-    masks: set[int] = set()
+    masks = {body[_FIRST]}
     guesses = _Guesses.by(body, masks)
     try:
         while done < n:
