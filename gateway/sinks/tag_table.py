@@ -51,10 +51,11 @@ class TagTable(Generic[R]):
 
     def require(self, batch: Batch) -> None:
         """See to it that all tags of the batch have rows. Raises Rejected with every value of those that cannot."""
-        refused = [(column, ids) for column in batch.columns if (ids := self._refused(self.rows.lacking(column.tag)))]
-        if refused:
-            positions = [p for column, ids in refused for p in column.position[np.isin(column.tag, ids)].tolist()]
-            reasons = sorted({self._refusals[i] for _, ids in refused for i in ids})
+        if not batch.columns:
+            return
+        if refused := self._refused(self.rows.lacking(np.concatenate([column.tag for column in batch.columns]))):
+            positions = [p for one in batch.columns for p in one.position[np.isin(one.tag, refused)].tolist()]
+            reasons = sorted({self._refusals[i] for i in refused})
             raise Rejected(positions, "; ".join(reasons[:3]))
 
     def _refused(self, ids: list[int]) -> list[int]:
