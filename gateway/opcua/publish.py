@@ -15,6 +15,7 @@ from asyncua import ua
 from gateway.contract import GatewayError
 from gateway.journal import Draft, Kind
 from gateway.opcua.decoded import decoded
+from gateway.opcua.depth import MOST, followed, in_flight
 from gateway.opcua.errors import NoAnswer, ServiceFault, SubscriptionLost, in_words, is_bad, translated
 from gateway.opcua.marks import have_overflow
 from gateway.opcua.nodes import standard
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from gateway.opcua.session import Session
     from gateway.opcua.subscription import Subscription, Subscriptions
     from gateway.status import SourceStatus
-
-MOST_IN_FLIGHT = 30
-"""PublishRequests at the server; many servers allow 20 to 100 a session, and those that allow fewer say so."""
 
 MARGIN_S = 2.0
 """What a keep-alive may be late."""
@@ -95,7 +93,7 @@ class Publisher:
         self._status = status
         self._on_loss = on_loss
         self._on_overflow = on_overflow
-        self._depth = self._allowed = MOST_IN_FLIGHT
+        self._depth, self._allowed = 0, MOST  # requests at the server, and how many it takes
         self._round_trips: deque[float] = deque(maxlen=3)  # as last measured; one alone may be our own slowness
         self._listening = monotonic()  # since when nothing but the server has kept us from hearing it
         self._stall = Stall()
@@ -137,9 +135,9 @@ class Publisher:
             await asyncio.sleep(_MEASURE_S)
 
     def _ask(self) -> None:
-        """Have as many requests at the server as it allows; the first one carries the acknowledgements."""
-        round_trip_s = min(self._round_trips, default=0.0)
-        self._depth = min(in_flight(self._subscriptions.by_id.values(), round_trip_s), self._allowed)
+        """Have as many requests at the server as it needs; the first one carries the acknowledgements."""
+        least = in_flight(self._subscriptions.by_id.values(), min(self._round_trips, default=0.0))
+        self._depth = min(max(followed(self._depth, len(self._asked)), least), self._allowed)
         while len(self._asked) < self._depth:
             acknowledge, self._acknowledge = self._acknowledge, []
             self._asked.add(self._session.publish(acknowledge, self._tell))
@@ -351,15 +349,6 @@ class Publisher:
             await self._subscriptions.touch(self._session)
         except GatewayError as error:
             _log.debug("subscriptions cannot be kept alive", source=self._intake.source, reason=str(error))
-
-
-def in_flight(subscriptions: Collection[Subscription], round_trip_s: float) -> int:
-    """How many PublishRequests keep every subscription answerable: one for it, and those that are under way.
-
-    Two more, so that the server can answer while the last answers are being stored.
-    """
-    under_way = sum(1 + int(round_trip_s * 1000 / one.interval_ms) for one in subscriptions)
-    return min(2 + under_way, MOST_IN_FLIGHT)
 
 
 def _status_trouble(body: bytes) -> GatewayError | None:

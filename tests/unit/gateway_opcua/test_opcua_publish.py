@@ -16,10 +16,10 @@ from support_publishing import END, ID, Rig, Script, data_change, fault, publish
 
 from gateway.contract import GatewayError, NotConnected
 from gateway.journal import Kind
+from gateway.opcua.depth import MOST, followed, in_flight
 from gateway.opcua.errors import NoAnswer, ServiceFault, SessionLost, SubscriptionLost
 from gateway.opcua.event_types import EventField
 from gateway.opcua.events import EventReader
-from gateway.opcua.publish import in_flight
 from gateway.opcua.subscription import Subscription
 from gateway.opcua.terms import Pace
 from gateway.opcua.wire import Body, Message, publish_response, republish_response
@@ -70,11 +70,30 @@ async def test_a_subscription_that_is_given_up_while_its_message_is_stored_ends_
         await task
 
 
-async def test_several_requests_are_in_flight() -> None:
-    rig = Rig(Script(*(published(i, float(i)) for i in range(1, 20)), END))
-    await rig.run()
+async def test_a_server_that_says_now_and_then_something_has_three_requests() -> None:
+    rig = Rig(Script(published(1, 1.0)))
+    task = asyncio.ensure_future(rig.publisher.run())
+    await rig.journal.until(lambda: rig.values() == [1.0])
+    await rig.journal.until(lambda: rig.script.outstanding == 3)
     assert rig.script.most_outstanding == 3
-    assert rig.values() == list(map(float, range(1, 20)))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_server_that_has_ever_more_to_say_gets_more_requests() -> None:
+    rig = Rig(Script(*(published(i, float(i)) for i in range(1, 100)), END))
+    await rig.run()
+    assert rig.script.most_outstanding == MOST
+    assert rig.values() == list(map(float, range(1, 100)))
+
+
+def test_requests_that_the_server_does_not_need_become_fewer_again() -> None:
+    depth = MOST
+    for _ in range(MOST):
+        depth = followed(depth, left=depth - 1)
+    assert depth <= 3
+    assert followed(20, left=8) == 20
 
 
 @pytest.mark.parametrize(
