@@ -12,7 +12,7 @@ from typing import Annotated, Protocol
 import structlog
 import typer
 
-from conche import lifeline, logs
+from conche import allocator, lifeline, logs
 from conche.failure import Failure
 from conche.ground import make_folder
 from conche.loading import loading
@@ -79,6 +79,7 @@ def gateway(
         _prepare(log_level)
         file = SettingsFile(config, os.environ)
         settings = file.load()
+    allocator.keep_freed_memory()
     make_folder(settings.state)
     following = FollowingGateway(Gateway(settings), file)
     try:

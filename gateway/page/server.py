@@ -112,7 +112,8 @@ class _Server(uvicorn.Server):
         """Set the clock of answers once a second; Uvicorn's loop looks ten times a second whether it is to end."""
         while not await self.on_tick(0):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), _TICK_S)
+                async with asyncio.timeout(_TICK_S):
+                    await self._ending.wait()
 
     def end(self) -> None:
         """Hang up now."""

@@ -114,7 +114,7 @@ class JournalWriter:
             running = None not in taken
             group = [waiting for waiting in taken if waiting is not None]
             before = self._head
-            if group or monotonic() >= self._next_save:
+            if group or self._has_progress():
                 self._commit(group)
             if running:
                 self._expire(1 + (self._head - before) // _STEP_FOR)
@@ -166,6 +166,10 @@ class JournalWriter:
                 cursor.saved = None
             self._post(self.on_replaced)
         return file
+
+    def _has_progress(self) -> bool:
+        """Whether there is some to store, and it is time for that."""
+        return monotonic() >= self._next_save and any(c.progress is not c.saved for c in list(self.cursors.values()))
 
     def _save_progress(self, file: JournalFile) -> list[tuple[Cursor, Progress]]:
         """Store what has changed since it was last stored, when it is time for that."""

@@ -29,7 +29,7 @@ from support_certificates import made
 from support_demo import free_ports, get_json
 
 ROOT = Path(__file__).parents[2]
-WARM_UP_S = 3.0
+WARM_UP_S = 5.0
 MEASURE_S = 6.0
 FULL_S = 20.0
 """After so long at 100,000 values/s the journal's newest records fill the memory that they may have."""

@@ -28,7 +28,7 @@ from support_certificates import identify
 URI = "urn:conche:load"
 GROUP = 100
 """Tags in a folder."""
-QUEUE = 10
+QUEUE = 5
 """Intervals that wait for PublishRequests at most."""
 DATA_CHANGE = ua.NodeId(ua.ObjectIds.DataChangeNotification_Encoding_DefaultBinary)
 _NODE = re.compile(r"(?P<what>Load|Group|Tag)(?P<number>\d*)")
