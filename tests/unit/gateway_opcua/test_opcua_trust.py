@@ -104,7 +104,7 @@ async def test_a_running_gateway_connects_as_soon_as_the_certificate_is_approved
         trust = TrustFolder(tmp_path / "pki")
         trust.approve(trust.entries()[0], [])
         await run.journal.until(lambda: run.status.connection.link is Link.CONNECTED, 30)
-        assert [value for _, value, _ in run.journal.values("Speed")] == [7.0]
+        await run.journal.until(lambda: [value for _, value, _ in run.journal.values("Speed")] == [7.0], 30)
 
 
 @pytest.mark.parametrize(
